@@ -1,0 +1,20 @@
+#pragma once
+/// \file
+/// The tensors that weight files hold, by name. Filled by formats::read_safetensors; asked by passes::attach_weights.
+#include <map>
+#include <string>
+
+#include "ir/tensor_data.h"
+
+namespace calotype {
+
+struct StoredTensor {
+  TensorData data;
+  std::string file;  ///< for messages
+};
+
+struct WeightStore {
+  std::map<std::string, StoredTensor, std::less<>> tensors;
+};
+
+}  // namespace calotype

@@ -1,0 +1,47 @@
+#pragma once
+/// \file
+/// The passes, in the order of docs/architecture.md. One file a pass, one function a file.
+#include "ir/graph.h"
+#include "ir/weight_store.h"
+#include "plan/plan.h"
+
+namespace calotype::passes {
+
+/// Replaces every expression over symbols by its number. `symbols` are the values given by --set; the first dimension of an input that is a
+/// lone unbound symbol becomes 1. Throws Failure for any other unbound symbol, a value given for a symbol that does not exist, or an
+/// extent that is negative.
+void bind_symbols(Graph& graph, Symbols symbols);
+
+/// Gives every value its type and every layer its implicit weights (as values of origin weight, named LAYER.weight, ..., appended to the
+/// op's operands; inline weights carry their data, broadcast). Checks declared results. Throws Failure with one diagnostic for each layer
+/// at fault (layers that depend on a faulty one are skipped in silence).
+void infer_shapes(Graph& graph);
+
+/// Gives every weight its numbers, widened to the layer's type: from the store by name. Throws Failure for tensors that are missing (all
+/// at once, with the nearest name) or of the wrong shape; returns notes on surplus ones.
+std::vector<std::string> attach_weights(Graph& graph, const WeightStore& store);
+
+/// Fills every weight that has no data with numbers that depend on the seed and the weight's name only: He-scaled normal for kernels, small
+/// biases, statistics near mean 0 and variance 1.
+void randomize_weights(Graph& graph, std::uint64_t seed);
+
+/// Turns `activation=NAME` into an op of that kind after its layer. The activated value keeps the layer's name.
+void expand_activations(Graph& graph);
+
+/// Folds batch_norm into the convolution or dense layer that alone feeds it (weights computed in double), and drops ops that are identities
+/// between equal types (dropout, identity).
+void fold_batch_norm(Graph& graph);
+
+/// Removes ops and values that no result needs.
+void remove_dead(Graph& graph);
+
+/// Cuts the graph into kernels: an anchor and the elementwise ops after it. Every value in `keep` stays visible as a kernel's output.
+plan::Plan fuse(Graph graph, const std::vector<ValueId>& keep = {});
+
+/// Adds copies where a kernel wants its operand in another layout than its producer gives, and the steps in running order.
+void insert_reorders(plan::Plan& plan);
+
+/// Gives every buffer its place: one arena with reuse, offsets in the weight blob.
+void plan_memory(plan::Plan& plan);
+
+}  // namespace calotype::passes
