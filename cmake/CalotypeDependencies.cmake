@@ -35,14 +35,14 @@ find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
-# Headers alone, for static libraries whose users decide whether Halide is linked.
+# Headers alone, for static libraries whose users decide whether Halide is linked. The definitions must be those of Halide::Halide, or gcc would
+# refuse the precompiled header that all of them share.
 add_library(calotype_halide_headers INTERFACE)
+target_compile_definitions(calotype_halide_headers INTERFACE $<TARGET_PROPERTY:Halide::Halide,INTERFACE_COMPILE_DEFINITIONS>)
 target_include_directories(calotype_halide_headers SYSTEM INTERFACE $<TARGET_PROPERTY:Halide::Halide,INTERFACE_INCLUDE_DIRECTORIES>)
 
-# LLVM as one shared library, lld as the static archives that Debian ships.
+# LLVM as one shared library, lld as the static archives that Debian ships. LLVM_DEFINITIONS holds nothing that g++ does not define by itself.
 add_library(calotype_llvm INTERFACE)
-separate_arguments(llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
-target_compile_definitions(calotype_llvm INTERFACE ${llvm_definitions})
 target_include_directories(calotype_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
 target_link_directories(calotype_llvm INTERFACE ${LLVM_LIBRARY_DIRS})
 target_link_libraries(calotype_llvm INTERFACE lldELF lldCommon LLVM z zstd)
