@@ -25,6 +25,7 @@ if(NOT Halide_DIR)
   endif()
 endif()
 set(Halide_NO_DEFAULT_FLAGS ON)
+set(CMAKE_DISABLE_FIND_PACKAGE_Halide_Python ON)  # would look for Python's headers, which nothing here uses
 find_package(Halide 21 REQUIRED COMPONENTS Halide shared)
 
 # "19" alone is refused by LLVM's version file. Halide's private LLVM 21 and this one live in one process; no symbol crosses between them.

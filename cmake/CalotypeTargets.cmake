@@ -9,7 +9,7 @@ target_compile_options(calotype_settings INTERFACE -ffunction-sections -fdata-se
 target_link_options(calotype_settings INTERFACE -fuse-ld=bfd -Wl,--gc-sections)
 target_link_libraries(calotype_settings INTERFACE fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
 target_compile_definitions(calotype_settings INTERFACE CALOTYPE_VERSION="${PROJECT_VERSION}" CALOTYPE_VERIFY=$<BOOL:${CALOTYPE_VERIFY}>)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT CMAKE_DISABLE_PRECOMPILE_HEADERS)
   target_compile_options(calotype_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
 endif()
 if(CALOTYPE_SANITIZE)
