@@ -67,6 +67,7 @@ struct Traits {
   bool takes_epilogue = false;    ///< elementwise layers that follow may be fused into it
   bool keeps_channels = false;    ///< result channel c reads only channel c of operand 0: runs on channel-blocked data as it is
   bool is_identity = false;       ///< the result is operand 0 bit for bit, element for element in row-major order (reshape, flatten, dropout)
+  bool weight_rows_are_channels = false;  ///< axis 0 of operand `weight` walks the result's channels: a scale of channels folds into it
   bool is_source = false;         ///< has no operand (parameter, constant): never gets the value above as its operand
 };
 
@@ -75,6 +76,11 @@ struct WeightSpecification {
   std::string_view name;   ///< of the operand: "weight", "bias", "running_mean"
   TensorType type;
   bool trainable = true;
+};
+
+/// y[c] = scale[c] * x[c] + shift[c], one number for each channel.
+struct ChannelAffine {
+  std::vector<double> scale, shift;
 };
 
 /// A layer. `infer` and the other functions throw Failure that names the argument at fault.
@@ -93,6 +99,8 @@ struct Layer {
   std::int64_t (*multiply_adds)(const Call&) = nullptr;
   /// The parameter count in words: "56 filters x 5 channels x 4x4 = 4,480 weights + 56 biases".
   std::string (*explain)(const Call&) = nullptr;
+  /// For a layer that only scales and shifts channels by known weights (batch_norm): those numbers, in double. Its weights have data.
+  ChannelAffine (*channel_affine)(const Call&) = nullptr;
 };
 
 std::span<const Operand> operands_of(const Layer& layer);
