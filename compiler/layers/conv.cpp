@@ -1,0 +1,182 @@
+/// \file
+/// conv: one kernel for each pair of output and input channel, summed over the input channels, plus a bias.
+///
+///   y[n,o,p] = bias[o] + sum over i, k of weight[o,i,k] * x[n, i, p*stride + k*dilation - begin]
+///
+/// p and k run over any number of spatial dimensions. With groups = g, output channel o sees only the input channels of its own group.
+/// depthwise: as many groups as channels, `multiplier` filters for each.
+#include <fmt/format.h>
+
+#include "ir/checked.h"
+#include "layers/argument.h"
+#include "layers/reduction.h"
+#include "layers/weights.h"
+#include "layers/window.h"
+
+namespace calotype::layers {
+namespace {
+
+struct Shape {
+  std::int64_t channels = 0, filters = 0, groups = 0;
+  Extents kernel;
+  std::int64_t channels_per_group() const { return channels / groups; }
+};
+
+/// The kernel as written, else as the weight operand has it.
+Extents kernel_of(const Call& call, const TensorType* weight) {
+  if (weight == nullptr || call.is_written("kernel")) return call.extents("kernel", spatial_rank(call, call.type(0)));
+  return spatial_extents(*weight);
+}
+
+/// A weight that the statement writes must have the operand's rank before anything is read from it.
+const TensorType* weight_of(const Call& call) {
+  const TensorType* weight = written_weight(call, "weight");
+  if (weight != nullptr && weight->rank() != call.type(0).rank()) {
+    call.fail(fmt::format("{} wants a weight of rank {} for {}, not {}", call.layer().name, call.type(0).rank(),
+                          to_text(call.type(0).extents), to_text(weight->extents)));
+  }
+  return weight;
+}
+
+Shape conv_shape(const Call& call) {
+  spatial_rank(call, call.type(0));
+  const TensorType* weight = weight_of(call);
+  Shape shape;
+  shape.kernel = kernel_of(call, weight);
+  shape.channels = call.type(0).extents[1];
+  shape.filters = weight != nullptr && !call.is_written("filters") ? weight->extents[0] : call.integer("filters");
+  shape.groups = call.integer("groups");
+  if (shape.filters < 1) call.fail("filters", fmt::format("'filters' must be at least 1, not {}", shape.filters));
+  if (shape.groups < 1) call.fail("groups", fmt::format("'groups' must be at least 1, not {}", shape.groups));
+  if (shape.channels % shape.groups != 0) {
+    call.fail("groups",
+              fmt::format("{} groups do not divide the {} of {}", shape.groups, counted(shape.channels, "channel"), call.operand(0).name),
+              shape_notes(call));
+  }
+  if (shape.filters % shape.groups != 0) {
+    call.fail("groups", fmt::format("{} groups do not divide the {}", shape.groups, counted(shape.filters, "filter")));
+  }
+  return shape;
+}
+
+Shape depthwise_shape(const Call& call) {
+  spatial_rank(call, call.type(0));
+  const TensorType* weight = weight_of(call);
+  Shape shape;
+  shape.kernel = kernel_of(call, weight);
+  shape.channels = call.type(0).extents[1];
+  shape.groups = shape.channels;
+  std::int64_t multiplier = call.integer("multiplier");
+  if (weight != nullptr && !call.is_written("multiplier") && shape.channels > 0) multiplier = weight->extents[0] / shape.channels;
+  if (multiplier < 1) call.fail("multiplier", fmt::format("'multiplier' must be at least 1, not {}", multiplier));
+  if (shape.channels < 1)
+    call.fail(fmt::format("depthwise wants at least one channel, and {} has none", call.operand(0).name), shape_notes(call));
+  shape.filters = checked_multiply(shape.channels, multiplier);
+  return shape;
+}
+
+using ShapeOf = Shape (*)(const Call&);
+
+template <ShapeOf shape_of>
+std::vector<WeightSpecification> weights(const Call& call) {
+  const Shape shape = shape_of(call);
+  const ElementType element = call.type(0).element;
+  Extents extents = {shape.filters, shape.channels_per_group()};
+  extents.insert(extents.end(), shape.kernel.begin(), shape.kernel.end());
+  std::vector<WeightSpecification> list = {{"weight", {element, extents}}};
+  if (has_weight(call, "bias")) list.push_back({"bias", {element, {shape.filters}}});
+  return list;
+}
+
+/// [batch, filters, spatial...]
+template <ShapeOf shape_of>
+std::vector<TensorType> infer(const Call& call) {
+  const ElementType element = require_float(call);
+  const Shape shape = shape_of(call);
+  Extents extents = {call.type(0).extents[0], shape.filters};
+  const Extents output = window_of(call, shape.kernel).output;
+  extents.insert(extents.end(), output.begin(), output.end());
+  return {{element, extents}};
+}
+
+/// Every result element sums over the channels of its group and the kernel's cells.
+template <ShapeOf shape_of>
+std::int64_t multiply_adds(const Call& call) {
+  const Shape shape = shape_of(call);
+  return checked_multiply(call.result().elements(), checked_multiply(shape.channels_per_group(), checked_product(shape.kernel)));
+}
+
+template <ShapeOf shape_of>
+std::string explain(const Call& call) {
+  const Shape shape = shape_of(call);
+  const std::int64_t per_filter = checked_multiply(shape.channels_per_group(), checked_product(shape.kernel));
+  const std::string of_each = shape.groups > 1 ? " of each group" : "";
+  std::string text = fmt::format("{} x {}{} x {} = {}", counted(shape.filters, "filter"), counted(shape.channels_per_group(), "channel"),
+                                 of_each, times(shape.kernel), counted(checked_multiply(shape.filters, per_filter), "weight"));
+  if (has_weight(call, "bias")) text += fmt::format(" + {}", counted(shape.filters, "bias"));
+  return text;
+}
+
+template <ShapeOf shape_of>
+Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
+  const Shape shape = shape_of(call);
+  const Window window = window_of(call, shape.kernel);
+  const Tensor& x = operands[0];
+  const Tensor& weight = operands[1];
+  const Halide::Type type = accumulator_type(x.type.element);
+
+  Extents reduced = {shape.channels_per_group()};
+  reduced.insert(reduced.end(), shape.kernel.begin(), shape.kernel.end());
+  const Domain r = domain_over(reduced, "r");
+  const std::vector<Halide::Expr> cell(r.variables.begin() + 1, r.variables.end());
+
+  const std::vector<Halide::Var> at = index_variables(x.type.rank());
+  const Index result(at.begin(), at.end());
+  Halide::Expr channel = r.variables[0];
+  if (shape.groups > 1) channel += result[1] / narrow(shape.filters / shape.groups) * narrow(shape.channels_per_group());
+  Index weight_index = {result[1], r.variables[0]};
+  weight_index.insert(weight_index.end(), cell.begin(), cell.end());
+
+  Halide::Func sum(call.op().kind + "_sum");
+  const bool has_bias = operands.size() > 2 && operands[2];
+  sum(storage_order(at)) = has_bias ? Halide::cast(type, operands[2]({result[1]})) : Halide::Internal::make_zero(type);
+  const Halide::Expr element = read_padded(x, window_index(window, result, channel, cell), leaves_operand(window), 0);
+  sum(storage_order(at)) += Halide::cast(type, weight(weight_index)) * Halide::cast(type, element);
+  stages.accumulators.push_back(sum);
+  return Halide::cast(halide_type(x.type.element), sum(storage_order(index)));
+}
+
+}  // namespace
+
+extern constinit const Layer conv = {
+    .name = "conv",
+    .operands = {{"x"}, {"weight", Operand::Kind::weight}, {"bias", Operand::Kind::weight}},
+    .arguments = {optional("filters", ArgumentKind::integer), optional("kernel", ArgumentKind::extents),
+                  optional("stride", ArgumentKind::extents, "1"), optional("dilation", ArgumentKind::extents, "1"),
+                  optional("padding", ArgumentKind::padding, "valid"), optional("groups", ArgumentKind::integer, "1"),
+                  optional("bias", ArgumentKind::boolean_or_tensor, "true"), activation_argument},
+    .traits = {.reduces_channels = true, .takes_epilogue = true, .weight_rows_are_channels = true},
+    .infer = infer<conv_shape>,
+    .weights = weights<conv_shape>,
+    .multiply_adds = multiply_adds<conv_shape>,
+    .explain = explain<conv_shape>,
+};
+extern constinit const Definition conv_definition = {"conv", define<conv_shape>};
+
+extern constinit const Layer depthwise = {
+    .name = "depthwise",
+    .operands = {{"x"}, {"weight", Operand::Kind::weight}, {"bias", Operand::Kind::weight}},
+    .arguments = {optional("kernel", ArgumentKind::extents), optional("multiplier", ArgumentKind::integer, "1"),
+                  optional("stride", ArgumentKind::extents, "1"), optional("dilation", ArgumentKind::extents, "1"),
+                  optional("padding", ArgumentKind::padding, "valid"), optional("bias", ArgumentKind::boolean_or_tensor, "true"),
+                  activation_argument},
+    // Not keeps_channels: with a multiplier, result channel c reads channel c / multiplier.
+    .traits = {.reduces_channels = true, .takes_epilogue = true, .weight_rows_are_channels = true},
+    .infer = infer<depthwise_shape>,
+    .weights = weights<depthwise_shape>,
+    .multiply_adds = multiply_adds<depthwise_shape>,
+    .explain = explain<depthwise_shape>,
+};
+extern constinit const Definition depthwise_definition = {"depthwise", define<depthwise_shape>};
+
+}  // namespace calotype::layers
