@@ -5,6 +5,11 @@ target_include_directories(calotype_settings INTERFACE
   ${CMAKE_CURRENT_SOURCE_DIR}/compiler ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/runtime ${CMAKE_CURRENT_SOURCE_DIR}/runtime/include)
 target_compile_options(calotype_settings INTERFACE -Wall -Wextra -Wpedantic -Wconversion $<$<BOOL:${CALOTYPE_WERROR}>:-Werror>)
 target_compile_options(calotype_settings INTERFACE -ffunction-sections -fdata-sections)
+# g++ 12 reports these about the inside of std::string, std::vector and std::variant once they are inlined (GCC bugs 105329, 105651, 80635).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(calotype_settings INTERFACE
+    -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
+endif()
 # GNU ld, by name: lld keeps the type information of Halide's exceptions alive and so would ask the light executable for Halide.
 target_link_options(calotype_settings INTERFACE -fuse-ld=bfd -Wl,--gc-sections)
 target_link_libraries(calotype_settings INTERFACE fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
