@@ -30,8 +30,9 @@ inline Outcome run_tool(const std::string& arguments) {
   return outcome;
 }
 
-/// Writes 0, 1, 2, ... as a float32 array of `shape` (as Python writes a tuple) with `count` numbers.
-inline void write_arange(const std::filesystem::path& path, const std::string& shape, int count) {
+/// Writes a float32 array of `shape` (as Python writes a tuple) with `count` numbers; `number(i)` gives each, in order.
+template <typename Number>
+void write_floats(const std::filesystem::path& path, const std::string& shape, int count, Number number) {
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }";
   header.append(63 - (10 + header.size()) % 64, ' ');
   header += '\n';
@@ -41,7 +42,7 @@ inline void write_arange(const std::filesystem::path& path, const std::string& s
   file.put(static_cast<char>(header.size() >> 8));
   file << header;
   for (int i = 0; i < count; ++i) {
-    const float value = static_cast<float>(i);
+    const float value = number(i);
     file.write(reinterpret_cast<const char*>(&value), sizeof value);
   }
 }

@@ -38,7 +38,7 @@ class Worked : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder); }
 
   Outcome run(const std::string& name, const std::string& shape, int count, const std::string& more = "") {
-    write_arange(folder / "image.npy", shape, count);
+    write_floats(folder / "image.npy", shape, count, [](int i) { return static_cast<float>(i); });
     return run_tool("run '" + path_of(name) + "' --input '" + (folder / "image.npy").string() + "' --output-dir '" + folder.string() +
                     "' " + more);
   }
