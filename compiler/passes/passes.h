@@ -35,8 +35,9 @@ void fold_batch_norm(Graph& graph);
 /// Removes ops and values that no result needs.
 void remove_dead(Graph& graph);
 
-/// Cuts the graph into kernels: an anchor and the elementwise ops after it. Every value in `keep` stays visible as a kernel's output.
-plan::Plan fuse(Graph graph, const std::vector<ValueId>& keep = {});
+/// Cuts the graph into kernels: an anchor and the elementwise ops after it. Results of the network stay visible; so --dump makes results of
+/// the values that it wants to see.
+plan::Plan fuse(Graph graph);
 
 /// Adds copies where a kernel wants its operand in another layout than its producer gives, and the steps in running order.
 void insert_reorders(plan::Plan& plan);

@@ -70,11 +70,19 @@ std::int64_t stored_bytes(const TensorType& type, const Layout& layout) {
 }
 
 bool same_memory(const TensorType& type, const Layout& a, const Layout& b) {
-  // Dimensions that hold one cell do not matter: drop them, then the walks must agree.
+  // Dimensions that hold one cell do not matter, and lanes that continue in the next block are one dimension: then the walks must agree.
   const auto walk = [&](const Layout& layout) {
-    std::vector<StorageDimension> dimensions = storage_of(type, layout);
-    std::erase_if(dimensions, [](const StorageDimension& dimension) { return dimension.extent == 1; });
-    return dimensions;
+    std::vector<StorageDimension> merged;
+    for (const StorageDimension& dimension : storage_of(type, layout)) {
+      if (dimension.extent == 1 && dimension.min == 0) continue;
+      const bool continues = !merged.empty() && merged.back().logical == dimension.logical && merged.back().stride * merged.back().extent == dimension.stride;
+      if (continues) {
+        merged.back().extent *= dimension.extent;
+      } else {
+        merged.push_back(dimension);
+      }
+    }
+    return merged;
   };
   const auto agree = [](const StorageDimension& x, const StorageDimension& y) {
     return x.logical == y.logical && x.min == y.min && x.extent == y.extent && x.stride == y.stride;

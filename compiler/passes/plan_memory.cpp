@@ -1,0 +1,116 @@
+/// \file
+/// Gives every buffer its place: intermediate values share one arena, largest first, each at the lowest offset that is free for all of its
+/// life; weights follow one another in the order in which kernels read them.
+#include <algorithm>
+#include <limits>
+
+#include "ir/checked.h"
+#include "passes/passes.h"
+
+namespace calotype::passes {
+namespace {
+
+using plan::Buffer;
+using plan::BufferId;
+using plan::Place;
+using plan::Plan;
+using plan::Step;
+
+constexpr std::int64_t alignment = 64;
+
+std::int64_t aligned(std::int64_t bytes) { return checked_multiply((checked_add(bytes, alignment - 1)) / alignment, alignment); }
+
+BufferId root_of(const Plan& plan, BufferId id) {
+  while (plan.buffer(id).alias_of != plan::no_buffer) id = plan.buffer(id).alias_of;
+  return id;
+}
+
+/// First and last step that touches a buffer of the arena.
+struct Life {
+  BufferId buffer = plan::no_buffer;
+  int first = std::numeric_limits<int>::max();
+  int last = -1;
+  std::int64_t bytes = 0;
+  std::int64_t offset = 0;
+};
+
+std::vector<Life> lives_of(const Plan& plan) {
+  std::vector<Life> lives(plan.buffers.size());
+  const auto touch = [&](BufferId id, int step) {
+    const BufferId root = root_of(plan, id);
+    Life& life = lives[static_cast<std::size_t>(root)];
+    life.buffer = root;
+    life.first = std::min(life.first, step);
+    life.last = std::max(life.last, step);
+    life.bytes = std::max(life.bytes, aligned(plan.buffer(root).bytes()));
+  };
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& step = plan.steps[i];
+    const auto at = static_cast<int>(i);
+    if (step.kind == Step::Kind::zero_halo) {
+      touch(step.index, at);
+      continue;
+    }
+    const plan::Kernel& kernel = plan.kernels[static_cast<std::size_t>(step.index)];
+    for (const BufferId input : kernel.inputs) touch(input, at);
+    touch(kernel.output, at);
+  }
+  std::erase_if(lives, [&](const Life& life) { return life.buffer == plan::no_buffer || plan.buffer(life.buffer).place.kind != Place::Kind::arena; });
+  return lives;
+}
+
+/// The lowest offset where `life` collides with none of the placed ones that live at the same time.
+std::int64_t lowest_offset(const Life& life, const std::vector<Life>& placed) {
+  std::vector<const Life*> neighbours;
+  for (const Life& other : placed) {
+    if (other.first <= life.last && life.first <= other.last) neighbours.push_back(&other);
+  }
+  std::sort(neighbours.begin(), neighbours.end(), [](const Life* a, const Life* b) { return a->offset < b->offset; });
+  std::int64_t offset = 0;
+  for (const Life* other : neighbours) {
+    if (checked_add(offset, life.bytes) <= other->offset) break;
+    offset = std::max(offset, other->offset + other->bytes);
+  }
+  return offset;
+}
+
+void place_arena(Plan& plan) {
+  std::vector<Life> lives = lives_of(plan);
+  std::stable_sort(lives.begin(), lives.end(), [](const Life& a, const Life& b) { return a.bytes > b.bytes; });
+  std::vector<Life> placed;
+  for (Life& life : lives) {
+    life.offset = lowest_offset(life, placed);
+    plan.buffer(life.buffer).place.offset = life.offset;
+    plan.arena_bytes = std::max(plan.arena_bytes, checked_add(life.offset, life.bytes));
+    placed.push_back(life);
+  }
+}
+
+void place_weights(Plan& plan) {
+  std::vector<bool> done(plan.buffers.size(), false);
+  for (const Step& step : plan.steps) {
+    if (step.kind != Step::Kind::kernel) continue;
+    for (const BufferId input : plan.kernels[static_cast<std::size_t>(step.index)].inputs) {
+      Buffer& buffer = plan.buffer(input);
+      if (buffer.place.kind != Place::Kind::weights || done[static_cast<std::size_t>(input)]) continue;
+      done[static_cast<std::size_t>(input)] = true;
+      buffer.place.offset = plan.weight_bytes;
+      plan.weight_bytes = checked_add(plan.weight_bytes, aligned(buffer.bytes()));
+    }
+  }
+}
+
+}  // namespace
+
+void plan_memory(Plan& plan) {
+  plan.arena_bytes = 0;
+  plan.weight_bytes = 0;
+  place_arena(plan);
+  place_weights(plan);
+  for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
+    const auto id = static_cast<BufferId>(i);
+    if (plan.buffer(id).alias_of != plan::no_buffer) plan.buffer(id).place = plan.buffer(root_of(plan, id)).place;
+  }
+}
+
+}  // namespace calotype::passes

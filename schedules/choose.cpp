@@ -1,0 +1,144 @@
+/// \file
+/// Picks a schedule template and layouts for every kernel.
+#include "schedules/choose.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "schedules/template.h"
+
+namespace calotype::schedules {
+namespace {
+
+using plan::Buffer;
+using plan::BufferId;
+using plan::Layout;
+using plan::Place;
+
+/// Layouts of one value that differ in their halo only share memory.
+using Group = std::tuple<ValueId, Layout::Family, int>;
+
+struct Decision {
+  const Template* chosen = nullptr;
+  Choice choice;
+};
+
+struct Chooser {
+  plan::Plan& plan;
+  const plan::Target& target;
+  std::vector<Decision> decisions;
+  std::map<ValueId, Layout> produced;  ///< layout in which a value is made
+  std::map<Group, Layout> halos;       ///< the layout of each group with the largest halo that its readers want
+};
+
+Layout without_halo(Layout layout) {
+  layout.halo_begin.clear();
+  layout.halo_end.clear();
+  return layout;
+}
+
+Group group_of(ValueId value, const Layout& layout) { return {value, layout.family, layout.block}; }
+
+void widen(std::vector<std::int64_t>& halo, const std::vector<std::int64_t>& wanted) {
+  halo.resize(std::max(halo.size(), wanted.size()), 0);
+  for (std::size_t i = 0; i < wanted.size(); ++i) halo[i] = std::max(halo[i], wanted[i]);
+}
+
+void decide(Chooser& chooser, const plan::Kernel& kernel) {
+  const auto layout_of = [&](ValueId value) {
+    const auto found = chooser.produced.find(value);
+    return found == chooser.produced.end() ? Layout{} : found->second;
+  };
+  const Question question{chooser.plan, kernel, chooser.target, layout_of};
+  for (const Template& candidate : templates()) {
+    std::optional<Choice> choice = candidate.choose(question);
+    if (!choice) continue;
+    chooser.produced[kernel.output_value] = choice->output;
+    for (std::size_t i = 0; i < kernel.input_values.size(); ++i) {
+      const Wish& wish = choice->inputs[i];
+      if (question.is_weight(i) || !wish.any_halo) continue;
+      auto [group, inserted] = chooser.halos.try_emplace(group_of(kernel.input_values[i], wish.layout), without_halo(wish.layout));
+      widen(group->second.halo_begin, wish.layout.halo_begin);
+      widen(group->second.halo_end, wish.layout.halo_end);
+    }
+    chooser.decisions.push_back({&candidate, std::move(*choice)});
+    return;
+  }
+  throw Failure(Fault::bug, "no schedule template takes the kernel " + kernel.name);
+}
+
+/// The group's layout for a reader that accepts any halo, else the wish as it is.
+Layout granted(const Chooser& chooser, ValueId value, const Layout& wish, bool any_halo) {
+  const auto found = chooser.halos.find(group_of(value, wish));
+  Layout layout = any_halo && found != chooser.halos.end() ? found->second : wish;
+  return layout.has_halo() ? layout : without_halo(layout);
+}
+
+BufferId add_buffer(plan::Plan& plan, ValueId value, const Layout& layout, Place place) {
+  Buffer buffer;
+  buffer.name = plan.graph.value(value).name;
+  buffer.value = value;
+  buffer.type = plan.graph.value(value).type;
+  buffer.layout = layout;
+  buffer.place = place;
+  plan.buffers.push_back(std::move(buffer));
+  return static_cast<BufferId>(plan.buffers.size()) - 1;
+}
+
+/// The buffer of that value and layout; a caller's buffer serves where it lies so.
+BufferId buffer_for(plan::Plan& plan, ValueId value, const Layout& layout) {
+  for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
+    const Buffer& buffer = plan.buffers[i];
+    if (buffer.value == value && buffer.packing.empty() && buffer.layout == layout) return static_cast<BufferId>(i);
+  }
+  return add_buffer(plan, value, layout, {Place::Kind::arena, 0, 0});
+}
+
+BufferId weight_for(plan::Plan& plan, ValueId value, const Wish& wish) {
+  for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
+    const Buffer& buffer = plan.buffers[i];
+    const bool same = buffer.value == value && buffer.place.kind == Place::Kind::weights && buffer.packing == wish.packing;
+    if (same && buffer.packed_extents == wish.packed_extents && buffer.layout == wish.layout) return static_cast<BufferId>(i);
+  }
+  const BufferId id = add_buffer(plan, value, wish.layout, {Place::Kind::weights, 0, 0});
+  plan.buffer(id).packed_extents = wish.packed_extents;
+  plan.buffer(id).packing = wish.packing;
+  plan.buffer(id).pack = wish.pack;
+  return id;
+}
+
+/// Where the kernel writes. An alias never writes into the caller's result: that takes a copy.
+BufferId output_for(Chooser& chooser, const plan::Kernel& kernel, const Choice& choice) {
+  const Layout layout = granted(chooser, kernel.output_value, choice.output, true);
+  if (!choice.is_alias) return buffer_for(chooser.plan, kernel.output_value, layout);
+  return add_buffer(chooser.plan, kernel.output_value, without_halo(layout), {Place::Kind::arena, 0, 0});
+}
+
+}  // namespace
+
+void choose_implementations(plan::Plan& plan, const plan::Target& target) {
+  Chooser chooser{plan, target, {}, {}, {}};
+  for (const BufferId input : plan.inputs) chooser.produced[plan.buffer(input).value] = plan.buffer(input).layout;
+  for (const plan::Kernel& kernel : plan.kernels) decide(chooser, kernel);
+
+  std::vector<plan::Kernel> kernels;
+  for (std::size_t k = 0; k < plan.kernels.size(); ++k) {
+    plan::Kernel& kernel = plan.kernels[k];
+    const Choice& choice = chooser.decisions[k].choice;
+    kernel.schedule = chooser.decisions[k].chosen->name;
+    kernel.parameters = choice.parameters;
+    for (std::size_t i = 0; i < kernel.input_values.size(); ++i) {
+      const ValueId value = kernel.input_values[i];
+      const Wish& wish = choice.inputs[i];
+      const bool is_weight = plan.graph.value(value).data.has_value();
+      kernel.inputs.push_back(is_weight ? weight_for(plan, value, wish) : buffer_for(plan, value, granted(chooser, value, wish.layout, wish.any_halo)));
+    }
+    kernel.output = output_for(chooser, kernel, choice);
+    if (choice.is_alias) plan.buffer(kernel.output).alias_of = kernel.inputs.front();
+    kernels.push_back(std::move(kernel));
+  }
+  plan.kernels = std::move(kernels);
+}
+
+}  // namespace calotype::schedules

@@ -1,0 +1,25 @@
+#pragma once
+/// \file
+/// The functions of the CPU templates, and the records that list them.
+#include "schedules/template.h"
+
+namespace calotype::schedules::cpu {
+
+std::optional<Choice> choose_identity(const Question& question);
+Halide::Func build_identity(KernelBuilder& builder);
+std::optional<Choice> choose_generic(const Question& question);
+Halide::Func build_generic(KernelBuilder& builder);
+std::optional<Choice> choose_direct_conv(const Question& question);
+Halide::Func build_direct_conv(KernelBuilder& builder);
+std::optional<Choice> choose_depthwise(const Question& question);
+Halide::Func build_depthwise(KernelBuilder& builder);
+std::optional<Choice> choose_dense(const Question& question);
+Halide::Func build_dense(KernelBuilder& builder);
+
+inline constexpr Template identity = {"identity", choose_identity, build_identity};
+inline constexpr Template depthwise = {"depthwise", choose_depthwise, build_depthwise};
+inline constexpr Template direct_conv = {"direct_conv", choose_direct_conv, build_direct_conv};
+inline constexpr Template dense = {"dense", choose_dense, build_dense};
+inline constexpr Template generic = {"generic", choose_generic, build_generic};
+
+}  // namespace calotype::schedules::cpu

@@ -1,0 +1,208 @@
+/// \file
+/// Direct convolution in one to three dimensions on channel-blocked activations: a register tile of `channels` vectors by `pixels` output
+/// cells lives in accumulators while input channels and kernel window stream past; weights are interleaved by the tile so that the inner loop
+/// reads one stream. Padding is a halo of the operand's memory. A 1x1 convolution of stride 1 walks all pixels as one dimension.
+///
+/// Reads a planar operand when it has few channels (the first layer), blocked data otherwise.
+///
+/// Measured on Zen 5: a tile of 2x7 reaches 98% of the FMA peak on 3x3 and 1x1 layers; 4x7 needs 33 registers and spills.
+#include <algorithm>
+
+#include "layers/window.h"
+#include "schedules/cpu/cpu_templates.h"
+#include "schedules/cpu/packing.h"
+
+namespace calotype::schedules::cpu {
+namespace {
+
+using Halide::Expr;
+using Halide::Func;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Var;
+using layers::Window;
+using plan::Layout;
+
+/// Vectors of output channels and cells in the register tile: together few enough to leave registers for weights and operand.
+struct RegisterTile {
+  std::int64_t channels = 1, pixels = 1;
+};
+
+RegisterTile choose_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target) {
+  const std::int64_t accumulators = target.vector_registers >= 32 ? 28 : 12;
+  const std::int64_t most_pixels[] = {0, accumulators >= 28 ? 14 : 10, accumulators >= 28 ? 10 : 6, accumulators >= 28 ? 8 : 4, accumulators >= 28 ? 5 : 3};
+  RegisterTile best;
+  double best_cost = 1e30;
+  for (std::int64_t channels = 1; channels <= 4; ++channels) {
+    if (blocks % channels != 0) continue;
+    for (std::int64_t pixels = 1; pixels <= std::min(width, most_pixels[channels]); ++pixels) {
+      // Loads for each multiply-add, the waste of the last tile, and too short a chain of independent additions.
+      const auto tiles = static_cast<double>((width + pixels - 1) / pixels * pixels) / static_cast<double>(width);
+      const double loads = 1.0 / static_cast<double>(channels) + 1.0 / static_cast<double>(pixels);
+      const double latency = std::max(1.0, 10.0 / static_cast<double>(channels * pixels));
+      const double cost = tiles * latency * (1.0 + 0.35 * std::max(0.0, loads - 0.6));
+      if (cost < best_cost - 1e-9) {
+        best_cost = cost;
+        best = {channels, pixels};
+      }
+    }
+  }
+  return best;
+}
+
+Window window_of_conv(const layers::Call& call) {
+  const TensorType& weight = call.operand("weight").type;
+  return layers::window_of(call, {weight.extents.begin() + 2, weight.extents.end()});
+}
+
+/// Cells beyond the operand's end that the last window reads.
+std::int64_t cells_after(const Window& window, std::size_t d, std::int64_t extent) {
+  const std::int64_t last = (window.output[d] - 1) * window.stride[d] + window.span(d) - window.begin[d];
+  return std::max<std::int64_t>(0, last - extent);
+}
+
+bool is_pointwise(const Window& window) {
+  for (std::size_t d = 0; d < window.rank(); ++d) {
+    if (window.kernel[d] != 1 || window.stride[d] != 1 || window.leaves_operand(d)) return false;
+  }
+  return true;
+}
+
+/// The operand's layout: planar for the few channels of a first layer, else blocks; with the halo that the window needs.
+Layout operand_layout(const Question& question, const Window& window, const TensorType& x, const Layout& blocked) {
+  const ValueId value = question.call().op().operands[0];
+  const bool few = x.extents[1] < blocked.block && question.layout_of(value).family != Layout::Family::blocked;
+  Layout layout = few ? Layout{} : blocked;
+  bool any = false;
+  for (std::size_t d = 0; d < window.rank(); ++d) {
+    layout.halo_begin.push_back(std::max<std::int64_t>(0, window.begin[d]));
+    layout.halo_end.push_back(cells_after(window, d, x.extents[d + 2]));
+    any = any || layout.halo_begin.back() > 0 || layout.halo_end.back() > 0;
+  }
+  if (!any) {
+    layout.halo_begin.clear();
+    layout.halo_end.clear();
+  }
+  return layout;
+}
+
+}  // namespace
+
+std::optional<Choice> choose_direct_conv(const Question& question) {
+  const layers::Call call = question.call();
+  if (call.op().kind != "conv" || call.integer("groups") != 1 || question.input_of("weight") < 0) return std::nullopt;
+  const TensorType& x = call.type(0);
+  const TensorType& weight = call.operand("weight").type;
+  const bool constant = question.is_weight(static_cast<std::size_t>(question.input_of("weight")));
+  const int bias = question.input_of("bias");
+  if (!constant || (bias >= 0 && !question.is_weight(static_cast<std::size_t>(bias)))) return std::nullopt;
+  if (x.element != ElementType::f32 || x.rank() < 3 || x.rank() > 5 || question.output_type().element != ElementType::f32) return std::nullopt;
+  if (question.output_type().elements() == 0 || x.elements() == 0) return std::nullopt;
+  const Window window = window_of_conv(call);
+  for (std::size_t d = 0; d < window.rank(); ++d) {
+    if (window.begin[d] < 0 || window.end[d] < 0) return std::nullopt;
+  }
+
+  Choice choice;
+  choice.output = blocked_layout(question.target);
+  choice.inputs = epilogue_wishes(question, choice.output);
+  Wish& operand = choice.inputs[static_cast<std::size_t>(question.input_of("x"))];
+  operand.layout = operand_layout(question, window, x, choice.output);
+  operand.any_halo = true;
+  const std::int64_t lanes = choice.output.block;
+  const std::int64_t blocks = (weight.extents[0] + lanes - 1) / lanes;
+  const std::int64_t width = is_pointwise(window) ? question.output_type().elements() / (question.output_type().extents[0] * question.output_type().extents[1])
+                                                  : question.output_type().extents.back();
+  const RegisterTile tile = choose_tile(blocks, width, question.target);
+  choice.parameters = {{"channels", tile.channels}, {"pixels", tile.pixels}, {flat_parameter, is_pointwise(window) ? 1 : 0}};
+  ConvPacking packing;
+  packing.lanes = lanes;
+  packing.tile = tile.channels;
+  packing.filters = weight.extents[0];
+  packing.channels = weight.extents[1];
+  packing.input_lanes = operand.layout.family == Layout::Family::blocked ? lanes : packing.channels;
+  packing.kernel = {weight.extents.begin() + 2, weight.extents.end()};
+  choice.inputs[static_cast<std::size_t>(question.input_of("weight"))] = packed_conv_weights(packing);
+  if (bias >= 0) choice.inputs[static_cast<std::size_t>(bias)] = padded_vector(weight.extents[0], lanes);
+  return choice;
+}
+
+Func build_direct_conv(KernelBuilder& builder) {
+  const Op& op = builder.plan().graph.op(builder.kernel().ops.front());
+  const layers::Call call(*layers::find_layer(op.kind), builder.plan().graph, op);
+  const Window window = window_of_conv(call);
+  const Halide::ImageParam& x = builder.input(builder.position_of(0, "x"));
+  const Halide::ImageParam& weight = builder.input(builder.position_of(0, "weight"));
+  const int bias_at = builder.position_of(0, "bias");
+  const bool blocked = builder.input_buffer(builder.position_of(0, "x")).layout.family == Layout::Family::blocked;
+  const auto rank = window.rank();
+
+  /* The algorithm. Variables: lane, x, y, z, block, n; reduction: input lane, kernel x, y, z, input block. */
+  const std::vector<Var>& at = builder.point().variables;
+  const Var lane = at.front();
+  const Var pixel = at[1];
+  const Var block = at[rank + 1];
+  const auto tile = static_cast<int>(builder.parameter("channels"));
+  const auto& packed = builder.input_buffer(builder.position_of(0, "weight")).packed_extents;
+  Halide::Region domain;
+  for (std::size_t i = 2; i + 1 < packed.size(); ++i) domain.emplace_back(0, static_cast<int>(packed[i]));
+  const Halide::RDom r(domain, builder.prefix() + "_r");
+
+  std::vector<Expr> operand_at;
+  std::vector<Expr> weight_at = {lane, block % tile, r[0]};
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::size_t d = rank - 1 - i;  // x first
+    const auto k = static_cast<int>(i) + 1;
+    operand_at.push_back(at[1 + i] * static_cast<int>(window.stride[d]) + r[k] * static_cast<int>(window.dilation[d]) - static_cast<int>(window.begin[d]));
+    weight_at.push_back(r[k]);
+  }
+  const auto input_block = static_cast<int>(rank) + 1;
+  weight_at.push_back(r[input_block]);
+  weight_at.push_back(block / tile);
+  if (blocked) {
+    operand_at.insert(operand_at.begin(), r[0]);
+    operand_at.push_back(r[input_block]);
+  } else {
+    operand_at.push_back(r[0]);
+  }
+  operand_at.push_back(at.back());
+
+  Func sum(builder.prefix() + "_sum");
+  const int lanes = builder.point().lanes;
+  sum(at) = bias_at >= 0 ? builder.input(bias_at)(block * lanes + lane) : Expr(0.0F);
+  sum(at) += weight(weight_at) * x(operand_at);
+  Func output = builder.make_output(builder.finish(sum(std::vector<Expr>(at.begin(), at.end()))));
+
+  /* The schedule. */
+  const auto& storage = builder.point().storage;
+  const auto pixels = static_cast<int>(std::min(builder.parameter("pixels"), storage[1].extent));
+  const Var block_outer("block_outer");
+  const Var block_inner("block_inner");
+  const Var pixel_outer("pixel_outer");
+  const Var pixel_inner("pixel_inner");
+  output.split(block, block_outer, block_inner, tile, TailStrategy::RoundUp);
+  output.split(pixel, pixel_outer, pixel_inner, pixels, storage[1].extent % pixels == 0 ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
+  std::vector<Halide::VarOrRVar> order = {lane, pixel_inner, block_inner, pixel_outer};
+  std::vector<std::pair<Var, std::int64_t>> outer;
+  for (std::size_t i = 2; i < rank + 1; ++i) outer.emplace_back(at[i], storage[i].extent);
+  outer.emplace_back(block_outer, storage[rank + 1].extent / tile);
+  outer.emplace_back(at.back(), storage.back().extent);
+  for (const auto& loop : outer) order.emplace_back(loop.first);
+  output.reorder(order).vectorize(lane).unroll(pixel_inner).unroll(block_inner);
+
+  const auto input_lanes = packed[2];
+  const int unrolled = input_lanes % 4 == 0 ? 4 : input_lanes <= 4 ? static_cast<int>(input_lanes) : 1;
+  const RVar chunk("chunk");
+  const RVar step("step");
+  sum.compute_at(output, pixel_outer).store_in(Halide::MemoryType::Stack).vectorize(lane).unroll(pixel).unroll(block);
+  sum.update().split(r[0], chunk, step, unrolled);
+  std::vector<Halide::VarOrRVar> inner = {lane, block, pixel, step, chunk};
+  for (int k = 1; k < r.dimensions(); ++k) inner.emplace_back(r[k]);
+  sum.update().reorder(inner).vectorize(lane).unroll(block).unroll(pixel).unroll(step);
+  const bool is_stem = !blocked && packed[3] <= 7;
+  if (is_stem) sum.update().unroll(r[1]);
+  make_tasks(output, outer, static_cast<double>(call.layer().multiply_adds(call)));
+  return output;
+}
+
+}  // namespace calotype::schedules::cpu

@@ -1,0 +1,80 @@
+#pragma once
+/// \file
+/// What a schedule template is: does it match a kernel, in which layouts and with which parameters would it run, and how is it built.
+/// One file a template under schedules/cpu; the list is in templates.cpp, most special first.
+#include <Halide.h>
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "layers/definition.h"
+#include "plan/plan.h"
+#include "plan/target.h"
+#include "schedules/kernel_builder.h"
+
+namespace calotype::schedules {
+
+/// How a kernel wants one of its inputs to lie.
+struct Wish {
+  plan::Layout layout = {};
+  bool any_halo = false;  ///< a larger halo than `layout` has is as good
+  /// Weights only: the packed memory in place of a layout (see plan::Buffer).
+  std::vector<std::int64_t> packed_extents = {};
+  std::string packing = {};
+  std::function<void(const TensorData& source, std::span<std::byte> destination)> pack = {};
+};
+
+/// One way to run a kernel.
+struct Choice {
+  plan::Layout output = {};
+  std::vector<Wish> inputs = {};  ///< one for each of Kernel::input_values
+  std::map<std::string, std::int64_t> parameters = {};
+  bool is_alias = false;  ///< no code at all: the output is the bytes of input 0
+};
+
+/// A kernel that looks for an implementation, and the layouts that its operands have so far.
+struct Question {
+  const plan::Plan& plan;
+  const plan::Kernel& kernel;
+  const plan::Target& target;
+  std::function<plan::Layout(ValueId)> layout_of;
+
+  const Op& anchor() const { return plan.graph.op(kernel.ops.front()); }
+  layers::Call call() const { return {*layers::find_layer(anchor().kind), plan.graph, anchor()}; }
+  const TensorType& output_type() const { return plan.graph.value(kernel.output_value).type; }
+  bool is_weight(std::size_t input) const { return plan.graph.value(kernel.input_values[input]).data.has_value(); }
+  /// Where an operand of the anchor stands among the kernel's inputs, or -1.
+  int input_of(std::string_view operand) const;
+};
+
+struct Template {
+  std::string_view name;
+  std::optional<Choice> (*choose)(const Question&) = nullptr;  ///< nothing where the template does not match
+  Halide::Func (*build)(KernelBuilder&) = nullptr;
+};
+
+/// All templates for that target's kind, most special first; the last one matches everything.
+std::span<const Template> templates();
+const Template& find_template(std::string_view name);
+
+/// Can the kernel's spatial dimensions be walked as one (see can_flatten)? Recorded by choose_implementations as the parameter "flat".
+inline constexpr const char* flat_parameter = "flat";
+
+/// Wishes for everything but the anchor's own tensors: operands of the result's shape lie as the output does, others as they are.
+std::vector<Wish> epilogue_wishes(const Question& question, const plan::Layout& output);
+
+/// A channel-blocked layout for the target's f32 vectors.
+plan::Layout blocked_layout(const plan::Target& target);
+
+/// Marks the outer loops of `output` as tasks: fuses `outer` (innermost first) and cuts them so that a task does at least some microseconds of
+/// work. `work` counts multiply-adds or comparable operations of the whole kernel.
+void make_tasks(Halide::Func& output, const std::vector<std::pair<Halide::Var, std::int64_t>>& outer, double work);
+
+/// The divisor of `extent` in [1, most] that makes the best tile, or a tile that wastes little where none is good.
+std::int64_t best_tile(std::int64_t extent, std::int64_t most);
+
+}  // namespace calotype::schedules

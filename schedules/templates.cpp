@@ -1,0 +1,26 @@
+/// \file
+/// The list of schedule templates, most special first. The first that matches a kernel gets it.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "schedules/cpu/cpu_templates.h"
+#include "schedules/template.h"
+
+namespace calotype::schedules {
+namespace {
+
+constexpr std::array<Template, 5> all = {{cpu::identity, cpu::depthwise, cpu::direct_conv, cpu::dense, cpu::generic}};
+
+}  // namespace
+
+std::span<const Template> templates() { return all; }
+
+const Template& find_template(std::string_view name) {
+  for (const Template& candidate : all) {
+    if (candidate.name == name) return candidate;
+  }
+  throw Failure(Fault::bug, fmt::format("no schedule template is named {}", name));
+}
+
+}  // namespace calotype::schedules
