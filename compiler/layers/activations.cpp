@@ -1,0 +1,123 @@
+/// \file
+/// The functions that follow a layer: relu and its relatives, the sigmoid and what is made of it. Each may be written as a layer or, with its
+/// defaults, as `activation=NAME`. A NaN stays NaN in all of them. Formulas and defaults as PyTorch's; the errors of exp, tanh and erf as
+/// layers/arithmetic.h states them.
+#include "layers/elementwise.h"
+
+namespace calotype::layers {
+namespace {
+
+using arithmetic::add;
+using arithmetic::divide;
+using arithmetic::less;
+using arithmetic::like;
+using arithmetic::multiply;
+using Halide::Expr;
+using Halide::select;
+
+Expr relu_of(const Call&, const Expr& x) { return arithmetic::relu(x); }
+
+Expr relu6_of(const Call&, const Expr& x) { return arithmetic::clip(x, like(x, 0), like(x, 6)); }
+
+/// min(max(x, min), max); either bound may be left out.
+Expr clip_of(const Call& call, const Expr& x) {
+  Expr y = x;
+  if (call.has_argument("min")) {
+    const Expr least = like(x, call.real("min"));
+    y = select(less(y, least), least, y);
+  }
+  if (call.has_argument("max")) {
+    const Expr most = like(x, call.real("max"));
+    y = select(less(most, y), most, y);
+  }
+  return y;
+}
+
+/// x, or slope x where x is negative.
+Expr leaky_relu_of(const Call& call, const Expr& x) {
+  return select(less(x, like(x, 0)), multiply(x, like(x, call.real("slope"))), x);
+}
+
+/// x, or alpha (exp(x) - 1) where x is negative.
+Expr elu_of(const Call& call, const Expr& x) {
+  return select(less(x, like(x, 0)), multiply(like(x, call.real("alpha")), arithmetic::expm1_of_negative(x)), x);
+}
+
+/// elu with the alpha and the scale that keep mean 0 and variance 1 (Klambauer et al., 2017).
+Expr selu_of(const Call&, const Expr& x) {
+  constexpr double alpha = 1.6732632423543772, scale = 1.0507009873554805;
+  return select(less(x, like(x, 0)), multiply(like(x, alpha * scale), arithmetic::expm1_of_negative(x)), multiply(like(x, scale), x));
+}
+
+/// x times the normal distribution's integral up to x; or its approximation through tanh.
+Expr gelu_of(const Call& call, const Expr& x) {
+  const Expr half = multiply(like(x, 0.5), x), one = like(x, 1);
+  if (call.word("approximate") == "none") return multiply(half, add(one, arithmetic::erf(multiply(x, like(x, 0.70710678118654752)))));
+  const Expr cubic = add(one, multiply(multiply(like(x, 0.044715), x), x));
+  return multiply(half, add(one, arithmetic::tanh(multiply(multiply(like(x, 0.79788456080286536), x), cubic))));
+}
+
+Expr sigmoid_of(const Call&, const Expr& x) { return arithmetic::sigmoid(x); }
+
+/// alpha x + beta between 0 and 1.
+Expr hard_sigmoid_of(const Call& call, const Expr& x) {
+  const Expr line = add(multiply(x, like(x, call.real("alpha"))), like(x, call.real("beta")));
+  return arithmetic::clip(line, like(x, 0), like(x, 1));
+}
+
+/// x sigmoid(x)
+Expr silu_of(const Call&, const Expr& x) { return divide(x, add(like(x, 1), arithmetic::exp(arithmetic::negate(x)))); }
+
+/// x times the hard sigmoid of slope 1/6
+Expr hard_swish_of(const Call&, const Expr& x) {
+  const Expr line = add(multiply(x, like(x, 1.0 / 6)), like(x, 0.5));
+  return multiply(x, arithmetic::clip(line, like(x, 0), like(x, 1)));
+}
+
+/// x tanh(softplus(x)). With e = exp(x), tanh(log(1 + e)) = n / (n + 2) where n = e (e + 2).
+Expr mish_of(const Call&, const Expr& x) {
+  const Expr enough = like(x, 20);  // from here on the factor rounds to 1
+  const Expr e = arithmetic::exp(select(less(enough, x), enough, x));
+  const Expr n = multiply(e, add(e, like(x, 2)));
+  return multiply(x, divide(n, add(n, like(x, 2))));
+}
+
+Expr tanh_of(const Call&, const Expr& x) { return arithmetic::tanh(x); }
+
+Expr softplus_of(const Call&, const Expr& x) { return arithmetic::softplus(x); }
+
+}  // namespace
+
+extern constinit const Layer clip =
+    unary("clip", same_number, optional("min", ArgumentKind::real), optional("max", ArgumentKind::real));
+extern constinit const Layer elu = unary("elu", same_float, optional("alpha", ArgumentKind::real, "1"));
+extern constinit const Layer gelu = unary("gelu", same_float, optional("approximate", ArgumentKind::word, "none", "none tanh"));
+extern constinit const Layer hard_sigmoid = unary("hard_sigmoid", same_float, optional("alpha", ArgumentKind::real, "0.16666666666666666"),
+                                                  optional("beta", ArgumentKind::real, "0.5"));
+extern constinit const Layer hard_swish = unary("hard_swish", same_float);
+extern constinit const Layer leaky_relu = unary("leaky_relu", same_float, optional("slope", ArgumentKind::real, "0.01"));
+extern constinit const Layer mish = unary("mish", same_float);
+extern constinit const Layer relu = unary("relu", same_number);
+extern constinit const Layer relu6 = unary("relu6", same_number);
+extern constinit const Layer selu = unary("selu", same_float);
+extern constinit const Layer sigmoid = unary("sigmoid", same_float);
+extern constinit const Layer silu = unary("silu", same_float);
+extern constinit const Layer softplus = unary("softplus", same_float);
+extern constinit const Layer tanh = unary("tanh", same_float);
+
+extern constinit const Definition clip_definition = {"clip", define_unary<clip_of>};
+extern constinit const Definition elu_definition = {"elu", define_unary<elu_of>};
+extern constinit const Definition gelu_definition = {"gelu", define_unary<gelu_of>};
+extern constinit const Definition hard_sigmoid_definition = {"hard_sigmoid", define_unary<hard_sigmoid_of>};
+extern constinit const Definition hard_swish_definition = {"hard_swish", define_unary<hard_swish_of>};
+extern constinit const Definition leaky_relu_definition = {"leaky_relu", define_unary<leaky_relu_of>};
+extern constinit const Definition mish_definition = {"mish", define_unary<mish_of>};
+extern constinit const Definition relu_definition = {"relu", define_unary<relu_of>};
+extern constinit const Definition relu6_definition = {"relu6", define_unary<relu6_of>};
+extern constinit const Definition selu_definition = {"selu", define_unary<selu_of>};
+extern constinit const Definition sigmoid_definition = {"sigmoid", define_unary<sigmoid_of>};
+extern constinit const Definition silu_definition = {"silu", define_unary<silu_of>};
+extern constinit const Definition softplus_definition = {"softplus", define_unary<softplus_of>};
+extern constinit const Definition tanh_definition = {"tanh", define_unary<tanh_of>};
+
+}  // namespace calotype::layers

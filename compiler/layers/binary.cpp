@@ -1,0 +1,67 @@
+/// \file
+/// add, sub, mul, div, min, max, pow: of two or more operands from left to right, each broadcast as NumPy does.
+///
+/// Floats follow IEEE, integers wrap, integer division truncates (by zero: 0), and a NaN in any operand of min and max stays. f16 and bf16 are
+/// computed in f32 and rounded once.
+#include <fmt/format.h>
+
+#include "layers/argument.h"
+#include "layers/elementwise.h"
+#include "layers/weights.h"
+
+namespace calotype::layers {
+namespace {
+
+std::vector<TensorType> infer_number(const Call& call) {
+  const ElementType element = common_element(call);
+  if (element == ElementType::boolean) call.unsupported(fmt::format("{} is not defined for bool", call.layer().name));
+  return {{element, broadcast_extents(call)}};
+}
+
+/// False is less than true.
+std::vector<TensorType> infer_ordered(const Call& call) { return {{common_element(call), broadcast_extents(call)}}; }
+
+std::vector<TensorType> infer_float(const Call& call) {
+  require_float(call);
+  return {{common_element(call), broadcast_extents(call)}};
+}
+
+using BinaryFunction = Halide::Expr (*)(const Halide::Expr& a, const Halide::Expr& b);
+
+template <BinaryFunction function>
+Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages&, int) {
+  Halide::Expr total;
+  for (const Tensor& operand : operands) {
+    const Halide::Expr x = arithmetic::widen(operand(broadcast_index(operand.type, call.result(), index)));
+    total = total.defined() ? function(total, x) : x;
+  }
+  return arithmetic::narrow(halide_type(call.result().element), total);
+}
+
+constexpr Layer binary(std::string_view name, std::vector<TensorType> (*infer)(const Call&)) {
+  return {.name = name,
+          .operands = {{"a"}, {"b", Operand::Kind::variadic}},
+          .arguments = {activation_argument},
+          .traits = {.is_elementwise = true, .takes_epilogue = true, .keeps_channels = true},
+          .infer = infer};
+}
+
+}  // namespace
+
+extern constinit const Layer add = binary("add", infer_number);
+extern constinit const Layer sub = binary("sub", infer_number);
+extern constinit const Layer mul = binary("mul", infer_number);
+extern constinit const Layer div = binary("div", infer_number);
+extern constinit const Layer min = binary("min", infer_ordered);
+extern constinit const Layer max = binary("max", infer_ordered);
+extern constinit const Layer pow = binary("pow", infer_float);
+
+extern constinit const Definition add_definition = {"add", define<arithmetic::add>};
+extern constinit const Definition sub_definition = {"sub", define<arithmetic::subtract>};
+extern constinit const Definition mul_definition = {"mul", define<arithmetic::multiply>};
+extern constinit const Definition div_definition = {"div", define<arithmetic::divide>};
+extern constinit const Definition min_definition = {"min", define<arithmetic::minimum>};
+extern constinit const Definition max_definition = {"max", define<arithmetic::maximum>};
+extern constinit const Definition pow_definition = {"pow", define<arithmetic::power>};
+
+}  // namespace calotype::layers

@@ -1,0 +1,160 @@
+/// \file
+/// Layers whose result is their operand, number for number in row-major order: identity, dropout (which only training uses) and the changes of
+/// shape. Nothing is computed: where layouts allow, the result shares the operand's memory.
+///
+///   flatten         [batch, everything else]
+///   reshape         the shape as written; -1 is what is left over, 0 the operand's own extent at that place
+///   squeeze         without the given axes of extent 1 (without all such, if none is given)
+///   unsqueeze       with axes of extent 1 at the given places of the result
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ir/checked.h"
+#include "layers/definition.h"
+#include "layers/reduction.h"
+
+namespace calotype::layers {
+namespace {
+
+constexpr Traits identity_traits = {.is_elementwise = true, .is_activation = false, .keeps_channels = true, .is_identity = true};
+constexpr Traits reshape_traits = {.is_identity = true};
+
+std::vector<TensorType> infer_same(const Call& call) { return {call.type(0)}; }
+
+std::vector<TensorType> infer_flatten(const Call& call) {
+  const TensorType& x = call.type(0);
+  if (x.rank() == 0) return {{x.element, {1, 1}}};
+  const std::int64_t rest = checked_product(std::span(x.extents).subspan(1));
+  return {{x.element, {x.extents[0], rest}}};
+}
+
+std::vector<TensorType> infer_reshape(const Call& call) {
+  const TensorType& x = call.type(0);
+  std::vector<std::int64_t> extents = call.integers("shape");
+  std::int64_t known = 1;
+  auto left_over = extents.end();
+  for (auto extent = extents.begin(); extent != extents.end(); ++extent) {
+    const auto place = extent - extents.begin();
+    if (*extent == -1) {
+      if (left_over != extents.end()) call.fail("shape", "only one extent of 'shape' may be -1: what is left over");
+      left_over = extent;
+      continue;
+    }
+    if (*extent < -1) call.fail("shape", fmt::format("an extent of 'shape' cannot be {}", *extent));
+    if (*extent == 0) {
+      if (place >= x.rank()) {
+        call.fail("shape", fmt::format("0 in 'shape' keeps the operand's extent, but {} has no dimension {}", to_text(x.extents), place));
+      }
+      *extent = x.extents[static_cast<std::size_t>(place)];
+    }
+    known = checked_multiply(known, *extent);
+  }
+  const std::int64_t elements = x.elements();
+  if (left_over != extents.end()) {
+    if (known == 0 || elements % known != 0) {
+      call.fail("shape", fmt::format("{} has {} elements, which no extent in place of -1 makes of {}", to_text(x.extents), elements, to_text(extents)));
+    }
+    *left_over = elements / known;
+  } else if (known != elements) {
+    call.fail("shape", fmt::format("{} has {} elements, but {} has {}", to_text(x.extents), elements, to_text(extents), known));
+  }
+  return {{x.element, extents}};
+}
+
+std::vector<TensorType> infer_squeeze(const Call& call) {
+  const TensorType& x = call.type(0);
+  std::vector<bool> removed(x.extents.size(), false);
+  if (call.has_argument("axes")) {
+    for (const int axis : call.axes("axes", x.rank())) {
+      const auto at = static_cast<std::size_t>(axis);
+      if (x.extents[at] != 1) call.fail("axes", fmt::format("axis {} of {} is {}; squeeze removes extents of 1 only", axis, to_text(x.extents), x.extents[at]));
+      removed[at] = true;
+    }
+  } else {
+    std::transform(x.extents.begin(), x.extents.end(), removed.begin(), [](std::int64_t extent) { return extent == 1; });
+  }
+  TensorType result = {x.element, {}};
+  for (std::size_t i = 0; i < x.extents.size(); ++i) {
+    if (!removed[i]) result.extents.push_back(x.extents[i]);
+  }
+  return {result};
+}
+
+std::vector<TensorType> infer_unsqueeze(const Call& call) {
+  const TensorType& x = call.type(0);
+  const int rank = x.rank() + static_cast<int>(call.integers("axes").size());
+  std::vector<bool> added(static_cast<std::size_t>(rank), false);
+  for (const int axis : call.axes("axes", rank)) added[static_cast<std::size_t>(axis)] = true;
+  TensorType result = {x.element, {}};
+  auto next = x.extents.begin();
+  for (const bool is_new : added) result.extents.push_back(is_new ? 1 : *next++);
+  return {result};
+}
+
+Halide::Expr define_same(const Call&, const std::vector<Tensor>& operands, const Index& index, Stages&, int) { return operands[0](index); }
+
+/// Dimensions of extent 1 aside, the extents in order and which dimension each one is.
+std::vector<std::size_t> wide_dimensions(const std::vector<std::int64_t>& extents) {
+  std::vector<std::size_t> wide;
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    if (extents[i] != 1) wide.push_back(i);
+  }
+  return wide;
+}
+
+/// The operand's index at the same place in row-major order. Runs of dimensions that begin and end at the same places in both shapes are
+/// converted for themselves, so that the batch of a flatten, and every dimension of a squeeze, is read at its own index without a division.
+Halide::Expr define_reshape(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages&, int) {
+  const std::vector<std::int64_t>& from = operands[0].type.extents;
+  const std::vector<std::int64_t>& to = call.result().extents;
+  const std::vector<std::size_t> sources = wide_dimensions(from), targets = wide_dimensions(to);
+  Index read(from.size(), Halide::Expr(0));
+  if (operands[0].type.elements() == 0) return operands[0](read);
+
+  std::size_t s = 0, t = 0;
+  while (s < sources.size() || t < targets.size()) {
+    // The shortest runs of equal product.
+    const std::size_t first_source = s, first_target = t;
+    std::int64_t source_cells = from[sources[s++]], target_cells = to[targets[t++]];
+    while (source_cells != target_cells) {
+      if (source_cells < target_cells) {
+        source_cells = checked_multiply(source_cells, from[sources[s++]]);
+      } else {
+        target_cells = checked_multiply(target_cells, to[targets[t++]]);
+      }
+    }
+    Halide::Expr position = index[targets[first_target]];
+    for (std::size_t i = first_target + 1; i < t; ++i) position = position * narrow(to[targets[i]]) + index[targets[i]];
+    for (std::size_t i = s; i-- > first_source;) {
+      const int extent = narrow(from[sources[i]]);
+      const bool is_outermost = i == first_source;
+      read[sources[i]] = is_outermost ? position : position % extent;
+      if (!is_outermost) position = position / extent;
+    }
+  }
+  return operands[0](read);
+}
+
+constexpr Layer shape_layer(std::string_view name, std::vector<TensorType> (*infer)(const Call&), Argument argument = {}) {
+  return {.name = name, .operands = {{"x"}}, .arguments = {argument}, .traits = reshape_traits, .infer = infer};
+}
+
+}  // namespace
+
+extern constinit const Layer identity = {.name = "identity", .operands = {{"x"}}, .traits = identity_traits, .infer = infer_same};
+extern constinit const Layer dropout = {
+    .name = "dropout", .operands = {{"x"}}, .arguments = {optional("rate", ArgumentKind::real, "0.5")}, .traits = identity_traits, .infer = infer_same};
+extern constinit const Layer flatten = shape_layer("flatten", infer_flatten);
+extern constinit const Layer reshape = shape_layer("reshape", infer_reshape, required("shape", ArgumentKind::integers));
+extern constinit const Layer squeeze = shape_layer("squeeze", infer_squeeze, optional("axes", ArgumentKind::integers));
+extern constinit const Layer unsqueeze = shape_layer("unsqueeze", infer_unsqueeze, required("axes", ArgumentKind::integers));
+
+extern constinit const Definition identity_definition = {"identity", define_same};
+extern constinit const Definition dropout_definition = {"dropout", define_same};
+extern constinit const Definition flatten_definition = {"flatten", define_reshape};
+extern constinit const Definition reshape_definition = {"reshape", define_reshape};
+extern constinit const Definition squeeze_definition = {"squeeze", define_reshape};
+extern constinit const Definition unsqueeze_definition = {"unsqueeze", define_reshape};
+
+}  // namespace calotype::layers
