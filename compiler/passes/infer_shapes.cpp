@@ -81,12 +81,13 @@ void complete_weights(Graph& graph, OpId id, const Layer& layer, WeightNames& na
     const std::size_t position = position_of(layer, weight.name);
     std::optional<TensorData> data = inline_weight(op, weight);
     if (position < op.operands.size() && op.operands[position] != no_value) {
-      const Value& operand = graph.value(op.operands[position]);
+      Value& operand = graph.value(op.operands[position]);
       if (data) Call(layer, graph, op).fail(weight.name, fmt::format("{} is given twice: as operand {} and as argument", weight.name, operand.name));
       if (operand.type != weight.type) {
         Call(layer, graph, op).fail(fmt::format("{} is {}, but {}'s {} must be {}", operand.name, to_text(operand.type), op.name, weight.name,
                                                 to_text(weight.type)));
       }
+      if (operand.origin == Value::Origin::weight && !weight.trainable) operand.trainable = false;
       continue;
     }
     Value value;

@@ -1,0 +1,23 @@
+/// \file
+/// The verbs of `calotype-compiler`: all of them.
+#include <array>
+
+#include "commands/verbs.h"
+
+namespace calotype::commands {
+namespace {
+
+constexpr std::array<Verb, 8> table = {{{"summary", summary_purpose, summary},
+                                        {"compile", compile_purpose, not_yet},
+                                        {"run", run_purpose, not_yet},
+                                        {"bench", bench_purpose, not_yet},
+                                        {"check", check_purpose, not_yet},
+                                        {"tune", tune_purpose, not_yet},
+                                        {"import", import_purpose, not_yet},
+                                        {"explain", explain_purpose, not_yet}}};
+
+}  // namespace
+
+std::span<const Verb> verbs() { return table; }
+
+}  // namespace calotype::commands

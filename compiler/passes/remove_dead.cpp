@@ -1,0 +1,34 @@
+/// \file
+/// What no result needs goes: ops, and the numbers of weights that nothing reads any longer (folding leaves such behind).
+#include <algorithm>
+
+#include "passes/graph_edit.h"
+#include "passes/passes.h"
+
+namespace calotype::passes {
+
+void remove_dead(Graph& graph) {
+  std::vector<bool> needed(graph.values.size(), false);
+  for (const GraphResult& result : graph.results) needed[static_cast<std::size_t>(result.value)] = true;
+
+  std::vector<Op> kept;
+  for (auto op = graph.ops.rbegin(); op != graph.ops.rend(); ++op) {
+    // Weights and constants are values of their own now: the ops that introduced them have nothing left to do.
+    const auto is_computed = [&](ValueId id) { return graph.value(id).origin == Value::Origin::op; };
+    const auto is_needed = [&](ValueId id) { return needed[static_cast<std::size_t>(id)]; };
+    if (std::none_of(op->results.begin(), op->results.end(), is_computed)) continue;
+    if (std::none_of(op->results.begin(), op->results.end(), is_needed)) continue;
+    for (const ValueId operand : op->operands) {
+      if (operand != no_value) needed[static_cast<std::size_t>(operand)] = true;
+    }
+    kept.push_back(std::move(*op));
+  }
+  std::reverse(kept.begin(), kept.end());
+  replace_ops(graph, std::move(kept));
+
+  for (std::size_t i = 0; i < graph.values.size(); ++i) {
+    if (!needed[i]) graph.values[i].data.reset();
+  }
+}
+
+}  // namespace calotype::passes
