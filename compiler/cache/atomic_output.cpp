@@ -75,7 +75,8 @@ OutputSet::OutputSet(fs::path directory) : directory_(std::move(directory)) {
   fs::create_directories(directory_, error);
   if (error && !fs::is_directory(directory_)) throw cannot("create", directory_, error.value());
   staging_ = temporary_sibling(directory_ / "calotype");
-  fs::create_directory(staging_, error);
+  work_ = staging_ / ".work";
+  fs::create_directories(work_, error);
   if (error) throw cannot("write in", directory_, error.value());
 }
 
@@ -92,7 +93,9 @@ void OutputSet::write(std::string_view name, std::string_view text) const {
 
 void OutputSet::commit() {
   std::vector<fs::path> names;
-  for (const fs::directory_entry& entry : fs::directory_iterator(staging_)) names.push_back(entry.path().filename());
+  for (const fs::directory_entry& entry : fs::directory_iterator(staging_)) {
+    if (entry.path() != work_) names.push_back(entry.path().filename());
+  }
   // What a rename could refuse is looked for before the first one.
   for (const fs::path& name : names) {
     if (fs::is_directory(directory_ / name)) throw cannot("write", directory_ / name, EISDIR);

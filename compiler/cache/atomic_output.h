@@ -25,12 +25,15 @@ class OutputSet {
   ~OutputSet();
 
   std::filesystem::path path(std::string_view name) const;
+  /// A folder on the same disk for files that nobody wants to keep.
+  std::filesystem::path work_directory() const { return work_; }
   void write(std::string_view name, std::string_view text) const;
   void commit();
 
  private:
   std::filesystem::path directory_;
   std::filesystem::path staging_;
+  std::filesystem::path work_;
 };
 
 }  // namespace calotype::cache

@@ -1,0 +1,154 @@
+/// \file
+/// lld, objcopy and the archive writer as functions.
+#include "codegen/merge.h"
+
+#include <fmt/format.h>
+#include <lld/Common/Driver.h>
+#include <llvm/ObjCopy/CommonConfig.h>
+#include <llvm/ObjCopy/ConfigManager.h>
+#include <llvm/ObjCopy/ObjCopy.h>
+#include <llvm/Object/Archive.h>
+#include <llvm/Object/ArchiveWriter.h>
+#include <llvm/Object/ELFObjectFile.h>
+#include <llvm/Object/ObjectFile.h>
+#include <llvm/Support/FileSystem.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include <mutex>
+#include <set>
+
+#include "cache/atomic_output.h"
+#include "ir/failure.h"
+
+LLD_HAS_DRIVER(elf)
+
+namespace calotype::codegen {
+namespace {
+
+constexpr std::string_view entry_points[] = {"open", "run", "close", "status_text"};
+
+llvm::StringRef as_reference(std::string_view text) { return {text.data(), text.size()}; }
+
+/// The value, or its error as a Failure.
+template <typename T>
+T take(llvm::Expected<T> expected, std::string_view doing) {
+  if (expected) return std::move(*expected);
+  throw Failure(Fault::bug, fmt::format("{}: {}", doing, llvm::toString(expected.takeError())));
+}
+
+void require(llvm::Error error, Fault fault, std::string_view doing) {
+  if (error) throw Failure(fault, fmt::format("{}: {}", doing, llvm::toString(std::move(error))));
+}
+
+void add(llvm::objcopy::NameMatcher& matcher, llvm::StringRef name) {
+  require(matcher.addMatcher(llvm::objcopy::NameOrPattern::create(name, llvm::objcopy::MatchStyle::Literal, [](llvm::Error error) { return error; })),
+          Fault::bug, "objcopy");
+}
+
+/// Nothing of the merged object may be left to the user's program but the C library and the members beside it.
+void check_undefined(const llvm::object::ObjectFile& object) {
+  std::set<std::string> unknown;
+  for (const llvm::object::SymbolRef& symbol : object.symbols()) {
+    const std::uint32_t flags = take(symbol.getFlags(), "reading symbols");
+    if ((flags & llvm::object::SymbolRef::SF_Undefined) == 0) continue;
+    const llvm::StringRef name = take(symbol.getName(), "reading symbols");
+    if (name.starts_with("halide_") || name.starts_with("calotype_kernel") || name.starts_with("calotype_model")) unknown.insert(name.str());
+  }
+  std::string list;
+  for (const std::string& name : unknown) list += (list.empty() ? "" : ", ") + name;
+  if (!unknown.empty()) throw Failure(Fault::bug, fmt::format("the generated code calls what the run time does not have: {}", list));
+}
+
+void rename_and_hide(const std::filesystem::path& merged, std::string_view name, const std::filesystem::path& result) {
+  auto binary = take(llvm::object::createBinary(merged.string()), "reading the merged object");
+  check_undefined(llvm::cast<llvm::object::ObjectFile>(*binary.getBinary()));
+
+  llvm::objcopy::ConfigManager configuration;
+  llvm::objcopy::CommonConfig& common = configuration.Common;
+  const std::string input = merged.string(), output = result.string();
+  common.InputFilename = input;
+  common.OutputFilename = output;
+  common.StripUnneeded = true;
+  std::vector<std::string> texts;
+  texts.reserve(2 * std::size(entry_points));  // StringRefs point into it
+  for (const std::string_view entry : entry_points) {
+    const std::string& from = texts.emplace_back(fmt::format("calotype_model_{}", entry));
+    const std::string& to = texts.emplace_back(fmt::format("{}_{}", name, entry));
+    common.SymbolsToRename[from] = to;
+    add(common.SymbolsToKeepGlobal, from);
+    llvm::objcopy::NameMatcher visible;
+    add(visible, from);
+    configuration.ELF.SymbolsToSetVisibility.emplace_back(std::move(visible), static_cast<std::uint8_t>(llvm::ELF::STV_DEFAULT));
+  }
+  for (const char* section : {".comment", ".llvm_addrsig"}) add(common.ToRemove, section);
+
+  std::error_code error;
+  llvm::raw_fd_ostream stream(output, error);
+  if (error) throw Failure(Fault::machine, fmt::format("cannot write {}: {}", output, error.message()));
+  require(llvm::objcopy::executeObjcopyOnBinary(configuration, *binary.getBinary(), stream), Fault::bug, "renaming symbols");
+  stream.close();
+  if (stream.has_error()) {
+    const std::string message = stream.error().message();
+    stream.clear_error();
+    throw Failure(Fault::machine, fmt::format("cannot write {}: {}", output, message));
+  }
+}
+
+}  // namespace
+
+void run_lld(const std::vector<std::string>& arguments) {
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  // One thread: a link takes milliseconds, and a process that may fork later had better have no thread pool.
+  std::vector<const char*> texts = {"ld.lld", "--threads=1"};
+  for (const std::string& argument : arguments) texts.push_back(argument.c_str());
+  std::string output, problems;
+  llvm::raw_string_ostream output_stream(output), problem_stream(problems);
+  const lld::Result result = lld::lldMain(texts, output_stream, problem_stream, {{lld::Gnu, &lld::elf::link}});
+  if (result.retCode != 0) throw Failure(Fault::bug, fmt::format("linking failed: {}", problems));
+}
+
+void merge_objects(const std::vector<ObjectBytes>& objects, std::string_view name, const std::filesystem::path& work, const std::filesystem::path& result) {
+  const std::filesystem::path merged = work / "merged.o";
+  std::vector<std::string> arguments = {"-r", "-o", merged.string()};
+  int number = 0;
+  for (const ObjectBytes& object : objects) {
+    const std::filesystem::path path = work / fmt::format("{}-{}.o", number++, object.name);
+    cache::write_atomically(path, object.bytes);
+    arguments.push_back(path.string());
+  }
+  run_lld(arguments);
+  rename_and_hide(merged, name, result);
+}
+
+void write_archive(const std::vector<ArchiveMember>& members, const std::filesystem::path& result) {
+  std::vector<llvm::NewArchiveMember> list;
+  for (const ArchiveMember& member : members) {
+    llvm::NewArchiveMember entry = take(llvm::NewArchiveMember::getFile(member.file.string(), true), "reading an archive member");
+    entry.MemberName = member.name;
+    list.push_back(std::move(entry));
+  }
+  require(llvm::writeArchive(result.string(), list, llvm::SymtabWritingMode::NormalSymtab, llvm::object::Archive::K_GNU, true, false), Fault::machine,
+          "writing the archive");
+}
+
+std::vector<ObjectBytes> archive_members(const std::filesystem::path& path, std::string_view archive) {
+  const auto refuse = [&](llvm::Error error) {
+    return Failure(Fault::machine, fmt::format("{} is no readable archive: {}", path.string(), llvm::toString(std::move(error))));
+  };
+  auto opened = llvm::object::Archive::create(llvm::MemoryBufferRef(as_reference(archive), path.string()));
+  if (!opened) throw refuse(opened.takeError());
+  std::vector<ObjectBytes> members;
+  llvm::Error error = llvm::Error::success();
+  for (const llvm::object::Archive::Child& child : (*opened)->children(error)) {
+    auto name = child.getName();
+    auto bytes = child.getBuffer();
+    if (!name) throw refuse(name.takeError());
+    if (!bytes) throw refuse(bytes.takeError());
+    members.push_back({name->str(), {bytes->data(), bytes->size()}});
+  }
+  if (error) throw refuse(std::move(error));
+  return members;
+}
+
+}  // namespace calotype::codegen

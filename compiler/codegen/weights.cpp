@@ -1,0 +1,253 @@
+/// \file
+/// Packing weights and wrapping the blob, as a linkable object or as a file of its own.
+#include "codegen/weights.h"
+
+#include <fmt/format.h>
+#include <llvm/BinaryFormat/ELF.h>
+#include <llvm/Support/BLAKE3.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "cpu/model.h"
+#include "ir/checked.h"
+#include "ir/failure.h"
+
+namespace calotype::codegen {
+namespace {
+
+constexpr std::int64_t alignment = 64;
+
+std::int64_t round_up(std::int64_t bytes, std::int64_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+/// A file that is written front to back.
+class Writer {
+ public:
+  explicit Writer(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "wb")) {
+    if (!file_) fail();
+  }
+  void write(const void* bytes, std::size_t count) {
+    if (count > 0 && std::fwrite(bytes, 1, count, file_.get()) != count) fail();
+    position_ += static_cast<std::int64_t>(count);
+  }
+  template <typename T>
+  void write(const T& record) {
+    write(&record, sizeof record);
+  }
+  void zeros(std::int64_t count) {
+    static constexpr std::array<char, 4096> none{};
+    for (; count > 0; count -= static_cast<std::int64_t>(none.size())) {
+      write(none.data(), static_cast<std::size_t>(std::min<std::int64_t>(count, static_cast<std::int64_t>(none.size()))));
+    }
+  }
+  void pad_to(std::int64_t position) { zeros(position - position_); }
+  std::int64_t position() const { return position_; }
+  void seek(std::int64_t position) {
+    if (std::fseek(file_.get(), static_cast<long>(position), SEEK_SET) != 0) fail();
+    position_ = position;
+  }
+  void close() {
+    if (std::fclose(file_.release()) != 0) fail();
+  }
+
+ private:
+  [[noreturn]] void fail() { throw Failure(Fault::machine, fmt::format("cannot write {}: {}", path_.string(), std::strerror(errno))); }
+
+  struct Closer {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::filesystem::path path_;
+  std::unique_ptr<std::FILE, Closer> file_;
+  std::int64_t position_ = 0;
+};
+
+const TensorData& source_of(const plan::Plan& plan, const plan::Buffer& buffer) {
+  const std::optional<TensorData>& data = plan.graph.value(buffer.value).data;
+  if (!data) throw Failure(Fault::bug, fmt::format("weight {} has no numbers", buffer.name));
+  return *data;
+}
+
+/// Row-major numbers into the layout's order.
+void apply_layout(const plan::Buffer& buffer, const TensorData& source, std::span<std::byte> destination) {
+  if (plan::same_memory(buffer.type, buffer.layout, plan::Layout{})) {
+    std::memcpy(destination.data(), source.bytes.data(), destination.size());
+    return;
+  }
+  const std::vector<plan::StorageDimension> dimensions = plan::storage_of(buffer.type, buffer.layout);
+  const auto element = static_cast<std::size_t>(bytes_of(buffer.type.element));
+  const std::vector<std::int64_t>& extents = buffer.type.extents;
+  std::vector<std::int64_t> cell(dimensions.size(), 0);
+  std::vector<std::int64_t> logical(extents.size());
+  for (std::size_t at = 0; at < destination.size(); at += element) {
+    std::fill(logical.begin(), logical.end(), 0);
+    for (std::size_t i = 0; i < dimensions.size(); ++i) {
+      const std::int64_t step = dimensions[i].role == plan::StorageDimension::Role::block ? buffer.layout.block : 1;
+      logical[static_cast<std::size_t>(dimensions[i].logical)] += (dimensions[i].min + cell[i]) * step;
+    }
+    std::int64_t index = 0;
+    bool inside = true;
+    for (std::size_t i = 0; i < extents.size(); ++i) {
+      inside = inside && logical[i] >= 0 && logical[i] < extents[i];
+      index = index * extents[i] + logical[i];
+    }
+    if (inside) {
+      std::memcpy(destination.data() + at, source.bytes.data() + static_cast<std::size_t>(index) * element, element);
+    } else {
+      std::memset(destination.data() + at, 0, element);
+    }
+    for (std::size_t i = 0; i < cell.size() && ++cell[i] == dimensions[i].extent; ++i) cell[i] = 0;
+  }
+}
+
+/// The buffers that lie in the blob, each place once, by offset.
+std::vector<const plan::Buffer*> weights_in_order(const plan::Plan& plan) {
+  std::vector<const plan::Buffer*> weights;
+  for (const plan::Buffer& buffer : plan.buffers) {
+    if (buffer.place.kind == plan::Place::Kind::weights && buffer.alias_of == plan::no_buffer) weights.push_back(&buffer);
+  }
+  const auto offset = [](const plan::Buffer* buffer) { return buffer->place.offset; };
+  std::stable_sort(weights.begin(), weights.end(), [&](const auto* a, const auto* b) { return offset(a) < offset(b); });
+  weights.erase(std::unique(weights.begin(), weights.end(), [&](const auto* a, const auto* b) { return offset(a) == offset(b); }), weights.end());
+  return weights;
+}
+
+/// Writes the blob where the file stands.
+WeightBlob write_blob(const plan::Plan& plan, Writer& file) {
+  llvm::BLAKE3 hasher;
+  const std::int64_t start = file.position();
+  std::vector<std::byte> packed;
+  const auto write = [&](const void* bytes, std::size_t count) {
+    hasher.update(llvm::ArrayRef<std::uint8_t>(static_cast<const std::uint8_t*>(bytes), count));
+    file.write(bytes, count);
+  };
+  const auto pad_to = [&](std::int64_t offset) {
+    static constexpr std::array<std::uint8_t, alignment> none{};
+    for (std::int64_t gap = offset - (file.position() - start); gap > 0; gap -= alignment) {
+      write(none.data(), static_cast<std::size_t>(std::min(gap, alignment)));
+    }
+  };
+  for (const plan::Buffer* buffer : weights_in_order(plan)) {
+    if (file.position() - start > buffer->place.offset) {
+      throw Failure(Fault::bug, fmt::format("weight {} overlaps the one before it", buffer->name));
+    }
+    pad_to(buffer->place.offset);
+    packed.resize(static_cast<std::size_t>(buffer->bytes()));
+    pack_weight(plan, *buffer, packed);
+    write(packed.data(), packed.size());
+  }
+  pad_to(plan.weight_bytes);
+  WeightBlob blob;
+  blob.bytes = file.position() - start;
+  const auto digest = hasher.final();
+  std::copy_n(digest.begin(), blob.hash.size(), blob.hash.begin());
+  return blob;
+}
+
+std::uint32_t append(std::string& strings, const std::string& name) {
+  const auto offset = static_cast<std::uint32_t>(strings.size());
+  strings += name;
+  strings += '\0';
+  return offset;
+}
+
+}  // namespace
+
+void pack_weight(const plan::Plan& plan, const plan::Buffer& buffer, std::span<std::byte> destination) {
+  const TensorData& source = source_of(plan, buffer);
+  if (static_cast<std::int64_t>(source.bytes.size()) != source.type.bytes()) {
+    throw Failure(Fault::bug, fmt::format("weight {} has {} bytes in place of {}", buffer.name, source.bytes.size(), source.type.bytes()));
+  }
+  if (buffer.pack) {
+    std::fill(destination.begin(), destination.end(), std::byte{0});
+    buffer.pack(source, destination);
+  } else {
+    if (source.type != buffer.type) throw Failure(Fault::bug, fmt::format("weight {} is {}, its buffer {}", buffer.name, to_text(source.type), to_text(buffer.type)));
+    apply_layout(buffer, source, destination);
+  }
+}
+
+WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol, const std::filesystem::path& path) {
+  using namespace llvm::ELF;
+  enum Section : std::uint16_t { none, blob_section, stack_note, symbols, strings, names, section_count };
+  Writer file(path);
+  file.pad_to(alignment);  // the ELF header's place; it is written last
+  static_assert(sizeof(Elf64_Ehdr) <= alignment);
+  const std::int64_t blob_start = file.position();
+  const WeightBlob blob = write_blob(plan, file);
+
+  std::string string_table(1, '\0'), name_table(1, '\0');
+  const std::array<Elf64_Sym, 2> symbol_table = {Elf64_Sym{}, [&] {
+                                                   Elf64_Sym entry{};
+                                                   entry.st_name = append(string_table, symbol);
+                                                   entry.setBindingAndType(STB_GLOBAL, STT_OBJECT);
+                                                   entry.st_other = STV_HIDDEN;
+                                                   entry.st_shndx = blob_section;
+                                                   entry.st_size = static_cast<std::uint64_t>(blob.bytes);
+                                                   return entry;
+                                                 }()};
+  std::array<Elf64_Shdr, section_count> headers{};
+  const auto section = [&](Section number, const char* name, std::uint32_t type, std::uint64_t flags, std::int64_t offset, std::size_t bytes, std::uint64_t align) {
+    Elf64_Shdr& header = headers[number];
+    header.sh_name = append(name_table, name);
+    header.sh_type = type;
+    header.sh_flags = flags;
+    header.sh_offset = static_cast<std::uint64_t>(offset);
+    header.sh_size = bytes;
+    header.sh_addralign = align;
+  };
+  section(blob_section, ".rodata.calotype_weights", SHT_PROGBITS, SHF_ALLOC, blob_start, static_cast<std::size_t>(blob.bytes), alignment);
+  section(stack_note, ".note.GNU-stack", SHT_PROGBITS, 0, file.position(), 0, 1);  // no executable stack
+  file.pad_to(round_up(file.position(), 8));
+  section(symbols, ".symtab", SHT_SYMTAB, 0, file.position(), sizeof symbol_table, 8);
+  headers[symbols].sh_link = strings;
+  headers[symbols].sh_info = 1;  // the first global symbol
+  headers[symbols].sh_entsize = sizeof(Elf64_Sym);
+  file.write(symbol_table);
+  section(strings, ".strtab", SHT_STRTAB, 0, file.position(), string_table.size(), 1);
+  file.write(string_table.data(), string_table.size());
+  const std::int64_t names_start = file.position();
+  section(names, ".shstrtab", SHT_STRTAB, 0, names_start, 0, 1);
+  headers[names].sh_size = name_table.size();
+  file.write(name_table.data(), name_table.size());
+  file.pad_to(round_up(file.position(), 8));
+  const std::int64_t headers_start = file.position();
+  file.write(headers);
+
+  Elf64_Ehdr header{};
+  std::memcpy(header.e_ident, ElfMagic, 4);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_ident[EI_DATA] = ELFDATA2LSB;
+  header.e_ident[EI_VERSION] = EV_CURRENT;
+  header.e_type = ET_REL;
+  header.e_machine = EM_X86_64;
+  header.e_version = EV_CURRENT;
+  header.e_shoff = static_cast<std::uint64_t>(headers_start);
+  header.e_ehsize = sizeof header;
+  header.e_shentsize = sizeof(Elf64_Shdr);
+  header.e_shnum = section_count;
+  header.e_shstrndx = names;
+  file.seek(0);
+  file.write(header);
+  file.close();
+  return blob;
+}
+
+WeightBlob write_weight_file(const plan::Plan& plan, const std::filesystem::path& path) {
+  Writer file(path);
+  file.zeros(CALOTYPE_WEIGHTS_HEADER_BYTES);
+  const WeightBlob blob = write_blob(plan, file);
+  calotype_weights_header header{};
+  std::memcpy(header.magic, CALOTYPE_WEIGHTS_MAGIC, sizeof header.magic);
+  for (std::size_t i = 0; i < sizeof header.bytes; ++i) header.bytes[i] = static_cast<unsigned char>(static_cast<std::uint64_t>(blob.bytes) >> (8 * i));
+  std::copy(blob.hash.begin(), blob.hash.end(), header.hash);
+  file.seek(0);
+  file.write(header);
+  file.close();
+  return blob;
+}
+
+}  // namespace calotype::codegen

@@ -1,0 +1,31 @@
+#pragma once
+/// \file
+/// The blob of weights, packed as kernels read it, written buffer by buffer so that it is never whole in memory.
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "plan/plan.h"
+
+namespace calotype::codegen {
+
+/// What is known of a blob once it is written.
+struct WeightBlob {
+  std::int64_t bytes = 0;
+  std::array<std::uint8_t, 16> hash{};  ///< the first half of the blob's BLAKE3 hash
+};
+
+/// The value's numbers in the buffer's packed order. `destination` has Buffer::bytes() bytes; pad cells become zero.
+void pack_weight(const plan::Plan& plan, const plan::Buffer& buffer, std::span<std::byte> destination);
+
+/// Writes an ELF relocatable object of one read-only section aligned to 64 bytes, which holds the blob under the global hidden symbol.
+/// Throws Failure(machine) if the file cannot be written.
+WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol, const std::filesystem::path& path);
+
+/// Writes a file of external weights: calotype_weights_header, then the blob.
+WeightBlob write_weight_file(const plan::Plan& plan, const std::filesystem::path& path);
+
+}  // namespace calotype::codegen
