@@ -27,7 +27,13 @@
 #include <unistd.h>
 #endif
 
-enum { SPIN_NANOSECONDS = 20000, SPINS_PER_LOOK_AT_THE_CLOCK = 32, STACK_BYTES = 1 << 20, CLAIMS_PER_THREAD = 64 };
+enum {
+  SPIN_NANOSECONDS = 20000,    /* a helper without work, before it sleeps: the kernels of one network follow each other faster */
+  PATIENCE_NANOSECONDS = 5000, /* a caller without work, before it yields: a last task is short unless its helper has lost its processor */
+  SPINS_PER_LOOK_AT_THE_CLOCK = 32,
+  CLAIMS_PER_THREAD = 64, /* tasks are claimed one by one, or so many at once that a thread's share still takes this many claims */
+  STACK_BYTES = 1 << 20   /* at least, for each helper */
+};
 #define SEATS_MASK 0xffffu
 #define ONE_GENERATION 0x10000u
 
@@ -153,7 +159,7 @@ static void wait_for_helpers(calotype_pool *pool, unsigned seated) {
     pause_briefly();
     if (spins % SPINS_PER_LOOK_AT_THE_CLOCK != SPINS_PER_LOOK_AT_THE_CLOCK - 1) continue;
     const int64_t now = nanoseconds();
-    if (deadline == 0) deadline = now + SPIN_NANOSECONDS;
+    if (deadline == 0) deadline = now + PATIENCE_NANOSECONDS;
     patient = now < deadline;
   }
 }
