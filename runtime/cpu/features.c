@@ -12,7 +12,7 @@ static uint64_t saved_register_state(void) {
 }
 
 #define TAKE(word, bit, feature) \
-  if ((word) >> (bit)&1) features |= CALOTYPE_CPU_BIT(feature)
+  if ((word) >> (bit) & 1) features |= CALOTYPE_CPU_BIT(feature)
 
 uint64_t calotype_cpu_features(void) {
   uint64_t features = 0;

@@ -72,20 +72,20 @@ typedef struct calotype_variant {
 #define CALOTYPE_WEIGHTS_HEADER_BYTES 64
 typedef struct calotype_weights_header {
   unsigned char magic[8];
-  unsigned char bytes[8];  /* length of the blob, this header not counted */
-  unsigned char hash[16];  /* calotype_model.weight_hash */
+  unsigned char bytes[8]; /* length of the blob, this header not counted */
+  unsigned char hash[16]; /* calotype_model.weight_hash */
   unsigned char zero[32];
 } calotype_weights_header;
 
 typedef struct calotype_model {
-  uint32_t abi;         /* CALOTYPE_ABI */
+  uint32_t abi; /* CALOTYPE_ABI */
   uint32_t io_pointers; /* members of the io struct */
   uint32_t variant_count;
   uint32_t reserved; /* 0 */
   uint64_t weights_bytes;
   unsigned char weight_hash[16];
   const char *name;
-  const unsigned char *weights;     /* aligned to 64; NULL: external, or none at all (weights_bytes is 0) */
+  const unsigned char *weights; /* aligned to 64; NULL: external, or none at all (weights_bytes is 0) */
   const calotype_variant *variants; /* best first: open takes the first one whose features the processor has */
 } calotype_model;
 

@@ -32,7 +32,7 @@ enum {
   PATIENCE_NANOSECONDS = 5000, /* a caller without work, before it yields: a last task is short unless its helper has lost its processor */
   SPINS_PER_LOOK_AT_THE_CLOCK = 32,
   CLAIMS_PER_THREAD = 64, /* tasks are claimed one by one, or so many at once that a thread's share still takes this many claims */
-  STACK_BYTES = 1 << 20   /* at least, for each helper */
+  STACK_BYTES = 1 << 20 /* at least, for each helper */
 };
 #define SEATS_MASK 0xffffu
 #define ONE_GENERATION 0x10000u
@@ -46,8 +46,8 @@ struct calotype_pool {
   _Alignas(64) atomic_uint left; /* helpers that have finished this job */
 
   _Alignas(64) atomic_uint busy; /* 1 while a caller is served */
-  unsigned tasks;                /* the job: from here on written by the caller while the gate is shut and nobody is seated */
-  unsigned claim;                /* tasks taken at once */
+  unsigned tasks; /* the job: from here on written by the caller while the gate is shut and nobody is seated */
+  unsigned claim; /* tasks taken at once */
   void (*task)(void *data, int index, int worker);
   void *data;
 

@@ -27,11 +27,11 @@ constexpr std::size_t state_bytes(int threads) { return CALOTYPE_STATE_BYTES(are
 
 /// Changes to what the kernels do. All off by default.
 struct Behaviour {
-  std::atomic<int> misses_index{-1};         ///< the element whose task reports an index out of range
-  std::atomic<int> fails{-1};                ///< the element whose task returns a code that is not 0
-  std::atomic<std::size_t> greed{0};         ///< bytes every task allocates besides what was planned for
-  std::atomic<bool> enters{false};           ///< set when a run has begun
-  std::atomic<bool> waits{false};            ///< a run stays inside until this is false
+  std::atomic<int> misses_index{-1};  ///< the element whose task reports an index out of range
+  std::atomic<int> fails{-1};  ///< the element whose task returns a code that is not 0
+  std::atomic<std::size_t> greed{0};  ///< bytes every task allocates besides what was planned for
+  std::atomic<bool> enters{false};  ///< set when a run has begun
+  std::atomic<bool> waits{false};  ///< a run stays inside until this is false
 };
 extern Behaviour behaviour;
 

@@ -51,8 +51,10 @@ void fight_over_one_state(calotype_pool* pool, int rounds) {
       const model::Io io = {x.data(), y.data()};
       for (int round = 0; round < rounds; ++round) {
         const calotype_status status = calotype_model_run(state, &io);
-        if (status == CALOTYPE_OK && y.back() == model::factor) ++done;
-        else if (status != CALOTYPE_BUSY) fail("neither done nor busy");
+        if (status == CALOTYPE_OK && y.back() == model::factor)
+          ++done;
+        else if (status != CALOTYPE_BUSY)
+          fail("neither done nor busy");
       }
     });
   }

@@ -17,17 +17,17 @@ extern "C" {
 /* What open and run return. Nothing prints, aborts or throws; NAME_status_text says the same in words. */
 typedef enum calotype_status {
   CALOTYPE_OK = 0,
-  CALOTYPE_BUSY = 1,                /* run: another thread is inside run with the same state; nothing was done */
-  CALOTYPE_UNSUPPORTED_CPU = 2,     /* open: this processor lacks instructions that every variant of the library needs */
-  CALOTYPE_BAD_ARGUMENT = 3,        /* a null pointer where one is needed (self, io, a member of io), misaligned memory or weights, bad options */
-  CALOTYPE_OUT_OF_MEMORY = 4,       /* open: the state or its pool could not be allocated */
-  CALOTYPE_NO_THREADS = 5,          /* open: the system refused to start the state's own threads */
-  CALOTYPE_WEIGHTS_MISSING = 6,     /* open: the library was compiled with external weights and options gave none */
-  CALOTYPE_WEIGHTS_MISMATCH = 7,    /* open: the bytes in options.weights are not the weights this library was compiled for */
-  CALOTYPE_SHAPE_MISMATCH = 8,      /* an array given has another shape than the library was compiled for */
-  CALOTYPE_INDEX_OUT_OF_RANGE = 9,  /* run: an index in the data pointed outside its tensor; it was clamped and run went on to the end */
-  CALOTYPE_BAD_EXECUTOR = 10,       /* run: options.executor named a worker that does not exist; the outputs are incomplete */
-  CALOTYPE_INTERNAL_ERROR = 11      /* a bug in Calotype: please report it; the outputs cannot be relied on */
+  CALOTYPE_BUSY = 1, /* run: another thread is inside run with the same state; nothing was done */
+  CALOTYPE_UNSUPPORTED_CPU = 2, /* open: this processor lacks instructions that every variant of the library needs */
+  CALOTYPE_BAD_ARGUMENT = 3, /* a null pointer where one is needed (self, io, a member of io), misaligned memory or weights, bad options */
+  CALOTYPE_OUT_OF_MEMORY = 4, /* open: the state or its pool could not be allocated */
+  CALOTYPE_NO_THREADS = 5, /* open: the system refused to start the state's own threads */
+  CALOTYPE_WEIGHTS_MISSING = 6, /* open: the library was compiled with external weights and options gave none */
+  CALOTYPE_WEIGHTS_MISMATCH = 7, /* open: the bytes in options.weights are not the weights this library was compiled for */
+  CALOTYPE_SHAPE_MISMATCH = 8, /* an array given has another shape than the library was compiled for */
+  CALOTYPE_INDEX_OUT_OF_RANGE = 9, /* run: an index in the data pointed outside its tensor; it was clamped and run went on to the end */
+  CALOTYPE_BAD_EXECUTOR = 10, /* run: options.executor named a worker that does not exist; the outputs are incomplete */
+  CALOTYPE_INTERNAL_ERROR = 11 /* a bug in Calotype: please report it; the outputs cannot be relied on */
 } calotype_status;
 
 /* Threads that several states share. A pool serves one caller at a time; a state that finds it busy runs its tasks itself, so sharing one
@@ -57,14 +57,19 @@ typedef struct calotype_executor {
 
 /* How a state is opened. Set size, zero the rest (or start from CALOTYPE_OPTIONS_DEFAULT); zero always means the default. */
 typedef struct calotype_options {
-  size_t size;                /* sizeof(calotype_options) as the caller knew it: what lies beyond is taken as zero */
-  int threads;                /* threads that one run may use, the caller's among them; 0 means 1, also where a pool is given. Memory given to
-                                 open must be NAME_STATE_BYTES(threads) long */
-  calotype_pool *pool;        /* a shared pool, which must outlive the state; NULL with threads > 1 and no executor: open makes a pool of the
-                                 state's own */
-  calotype_executor executor; /* the caller's scheduler in place of a pool; giving both is an error */
-  const void *weights;        /* the bytes of NAME.weights, aligned to 64 (a mapped file is), unchanged until close; NULL: those in the library */
-  size_t weights_bytes;       /* how many bytes weights points at */
+  /* sizeof(calotype_options) as the caller knew it: what lies beyond is taken as zero */
+  size_t size;
+  /* threads that one run may use, the caller's among them; 0 means 1, also where a pool is given. Memory given to open must be
+   * NAME_STATE_BYTES(threads) long */
+  int threads;
+  /* a shared pool, which must outlive the state; NULL with threads > 1 and no executor: open makes a pool of the state's own */
+  calotype_pool *pool;
+  /* the caller's scheduler in place of a pool; giving both is an error */
+  calotype_executor executor;
+  /* the bytes of NAME.weights, aligned to 64 (a mapped file is), unchanged until close; NULL: those in the library */
+  const void *weights;
+  /* how many bytes weights points at */
+  size_t weights_bytes;
 } calotype_options;
 
 #define CALOTYPE_OPTIONS_DEFAULT {sizeof(calotype_options), 0, NULL, {NULL, NULL}, NULL, 0}
@@ -74,8 +79,8 @@ typedef struct calotype_options {
 #define CALOTYPE_STATE_ALIGN 64
 #define CALOTYPE_STATE_FIXED_BYTES 256
 #define CALOTYPE_WORKER_BYTES 128
-#define CALOTYPE_ROUND_UP(bytes, unit) (((bytes) + ((unit)-1)) / (unit) * (unit))
-#define CALOTYPE_STATE_BYTES(arena_bytes, scratch_bytes, threads)             \
+#define CALOTYPE_ROUND_UP(bytes, unit) (((bytes) + ((unit) - 1)) / (unit) * (unit))
+#define CALOTYPE_STATE_BYTES(arena_bytes, scratch_bytes, threads)                \
   (CALOTYPE_STATE_FIXED_BYTES + CALOTYPE_ROUND_UP((uint64_t)(arena_bytes), 64) + \
    (uint64_t)((threads) > 1 ? (threads) : 1) * (CALOTYPE_WORKER_BYTES + CALOTYPE_ROUND_UP((uint64_t)(scratch_bytes), 128)))
 
