@@ -8,7 +8,7 @@ namespace calotype::commands {
 namespace {
 
 constexpr std::array<Verb, 8> table = {{{"summary", summary_purpose, summary},
-                                        {"compile", compile_purpose, not_yet},
+                                        {"compile", compile_purpose, compile},
                                         {"run", run_purpose, not_yet},
                                         {"bench", bench_purpose, not_yet},
                                         {"check", check_purpose, not_yet},

@@ -1,0 +1,73 @@
+/// \file
+/// calotype compile: description in, linkable library out.
+#include <fmt/format.h>
+
+#include "codegen/link.h"
+#include "commands/emit.h"
+#include "commands/library_name.h"
+#include "commands/pipeline.h"
+#include "commands/verbs.h"
+#include "frontend/frontend.h"
+
+namespace calotype::commands {
+namespace {
+
+struct CompileOptions {
+  BuildOptions build;
+  std::string output = ".";
+  std::string name;
+  std::string weight_storage = "embedded";
+  std::string emit;
+};
+
+CompileOptions read_options(CLI::App& app, Arguments arguments, bool& wanted) {
+  CompileOptions options;
+  declare_build(app, options.build);
+  app.add_option("-o,--output", options.output, "Folder for the library (made if missing)")->type_name("DIR");
+  app.add_option("--name", options.name, "Name of the library (the network's)")->type_name("NAME");
+  app.add_option("--weight-storage", options.weight_storage, "embedded in the archive, or external: NAME.weights beside it")
+      ->check(CLI::IsMember({"embedded", "external"}))
+      ->type_name("embedded|external");
+  app.add_option("--emit", options.emit, "Prints a stage and stops: graph, shapes, fused, plan, stmt, llvm, asm or object")
+      ->check(CLI::IsMember({"graph", "shapes", "fused", "plan", "stmt", "llvm", "asm", "object"}))
+      ->type_name("STAGE");
+  wanted = parse(app, arguments);
+  return options;
+}
+
+}  // namespace
+
+/// Each line is one stage of docs/architecture.md, or the printing of one.
+void compile(Arguments arguments) {
+  CLI::App app(std::string(compile_purpose), "compile");
+  bool wanted = false;
+  const CompileOptions options = read_options(app, arguments, wanted);
+  if (!wanted) return;
+  const plan::Target target = target_of(options.build);
+
+  Graph graph = frontend::read(options.build.model.path);
+  if (options.emit == "graph") return print(frontend::print(graph));
+  graph = typed_graph(std::move(graph), options.build.model);
+  if (options.emit == "shapes") return print(shapes_text(graph));
+  give_weights(graph, options.build);
+  simplify(graph);
+
+  const LibraryName name = library_name(options.name, graph, options.build.model.path);
+  plan::Plan plan = make_plan(std::move(graph), target);
+  if (options.emit == "fused") return print(fused_text(plan));
+  if (options.emit == "plan") return print(plan_text(plan));
+  if (options.emit == "stmt" || options.emit == "llvm" || options.emit == "asm") return print(code_text(plan, target, options.emit));
+  check_size(plan, options.build.size_limit);
+
+  const codegen::Objects objects = make_objects(plan, target, options.build.jobs);
+  if (options.emit == "object") return print(objects_text(objects));
+  codegen::Library library;
+  library.name = name.c_name;
+  library.original_name = name.original;
+  library.directory = options.output;
+  library.target = target;
+  library.weight_storage = options.weight_storage == "external" ? codegen::WeightStorage::external : codegen::WeightStorage::embedded;
+  codegen::link(plan, objects, library);
+}
+
+}  // namespace calotype::commands
