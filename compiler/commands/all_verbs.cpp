@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<Verb, 8> table = {{{"summary", summary_purpose, summary},
                                         {"compile", compile_purpose, compile},
-                                        {"run", run_purpose, not_yet},
+                                        {"run", run_purpose, run},
                                         {"bench", bench_purpose, not_yet},
                                         {"check", check_purpose, not_yet},
                                         {"tune", tune_purpose, not_yet},

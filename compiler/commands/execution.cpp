@@ -1,0 +1,112 @@
+/// \file
+/// Compiles into a temporary folder, loads what lies there, and runs it.
+#include "commands/execution.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "codegen/link.h"
+
+namespace calotype::commands {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder that goes with its scope.
+struct TemporaryFolder {
+  fs::path path;
+
+  TemporaryFolder() {
+    std::error_code error;
+    const fs::path base = fs::temp_directory_path(error);
+    std::string pattern = ((error ? fs::path("/tmp") : base) / "calotype-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw Failure(Fault::machine, fmt::format("cannot create a folder like {}: {}", pattern, std::strerror(errno)));
+    path = pattern;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
+
+}  // namespace
+
+Executable build(Graph graph, const BuildOptions& options, const std::vector<ValueId>& watched) {
+  Executable executable;
+  for (std::size_t i = 0; i < graph.results.size(); ++i) executable.result_of.emplace(graph.results[i].value, i);
+  for (const ValueId value : watched) {
+    const auto [at, is_new] = executable.result_of.emplace(value, graph.results.size());
+    // The name is nobody's but must be one in C: it cannot be the value's own, since `a.b` and `a_b` would meet.
+    if (is_new) graph.results.push_back({.name = fmt::format("calotype_value_{}", value), .value = value});
+  }
+
+  const plan::Target target = target_of(options);
+  simplify(graph, !watched.empty());
+  plan::Plan plan = make_plan(std::move(graph), target);
+  const codegen::Objects objects = make_objects(plan, target, options.jobs);
+  const TemporaryFolder folder;
+  codegen::Library library;
+  library.name = "calotype_loaded";
+  library.original_name = plan.graph.name;
+  library.directory = folder.path;
+  library.target = target;
+  codegen::link(plan, objects, library);
+  executable.model = codegen::load(folder.path / "calotype_loaded.a", folder.path / "calotype_loaded.json");
+  return executable;
+}
+
+void Session::Free::operator()(std::byte* bytes) const { std::free(bytes); }
+
+Session::Memory Session::allocate(std::int64_t bytes) {
+  constexpr std::size_t alignment = 64;
+  const std::size_t rounded = (static_cast<std::size_t>(bytes) + alignment - 1) / alignment * alignment;
+  Memory memory(static_cast<std::byte*>(std::aligned_alloc(alignment, std::max(rounded, alignment))));
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+Session::Session(codegen::LoadedModel model, const InputArrays& inputs, int threads) : model_(std::move(model)) {
+  for (std::size_t i = 0; i < model_.inputs.size(); ++i) {
+    const TensorData& array = *inputs[i];
+    if (static_cast<std::int64_t>(array.bytes.size()) != model_.inputs[i].bytes) {
+      throw Failure(Fault::bug, fmt::format("input {} takes {} bytes, not {}", model_.inputs[i].name, model_.inputs[i].bytes, array.bytes.size()));
+    }
+    buffers_.push_back(allocate(model_.inputs[i].bytes));
+    if (!array.bytes.empty()) std::memcpy(buffers_.back().get(), array.bytes.data(), array.bytes.size());
+  }
+  for (const codegen::Port& result : model_.results) buffers_.push_back(allocate(result.bytes));
+  for (const Memory& buffer : buffers_) io_.push_back(buffer.get());
+
+  state_memory_ = allocate(model_.state_bytes(threads));
+  calotype_options options = CALOTYPE_OPTIONS_DEFAULT;
+  options.threads = threads;
+  const calotype_status status = model_.open(&state_, state_memory_.get(), &options);
+  if (status == CALOTYPE_OK) return;
+  const Fault fault = status == CALOTYPE_UNSUPPORTED_CPU ? Fault::unsupported : Fault::machine;
+  throw Failure(fault, fmt::format("the compiled network cannot be opened: {}", model_.status_text(status)));
+}
+
+Session::~Session() {
+  if (state_ != nullptr) model_.close(state_);
+}
+
+void Session::run() {
+  const calotype_status status = model_.run(state_, io_.data());
+  if (status == CALOTYPE_OK) return;
+  const Fault fault = status == CALOTYPE_INDEX_OUT_OF_RANGE ? Fault::input : Fault::bug;
+  throw Failure(fault, fmt::format("the run failed: {}", model_.status_text(status)));
+}
+
+TensorData Session::result(std::size_t index) const {
+  const codegen::Port& port = model_.results[index];
+  const std::byte* bytes = buffers_[model_.inputs.size() + index].get();
+  return own({port.type.element, memory_extents(port.type, port.channels_last)}, std::vector<std::byte>(bytes, bytes + port.bytes));
+}
+
+}  // namespace calotype::commands
