@@ -1,0 +1,117 @@
+/// \file
+/// max_pool and average_pool: the largest or the mean of the cells under a window, for each channel by itself.
+///
+/// Padding never wins a maximum: it counts as the least number there is; a NaN under the window is the result. The mean divides by the number
+/// of cells inside the operand, or with count_padding=true inside the operand and its padding. Cells that ceil=true lets a window reach beyond
+/// the padding count for neither, as in PyTorch.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "layers/argument.h"
+#include "layers/arithmetic.h"
+#include "layers/reduction.h"
+#include "layers/weights.h"
+#include "layers/window.h"
+
+namespace calotype::layers {
+namespace {
+
+Window pool_window(const Call& call) {
+  const Extents kernel = call.extents("kernel", spatial_rank(call, call.type(0)));
+  return window_of(call, kernel, kernel);
+}
+
+/// [batch, channels, spatial...]
+std::vector<TensorType> infer(const Call& call) {
+  const TensorType& x = call.type(0);
+  const Window window = pool_window(call);
+  Extents extents = {x.extents[0], x.extents[1]};
+  extents.insert(extents.end(), window.output.begin(), window.output.end());
+  return {{x.element, extents}};
+}
+
+std::vector<TensorType> infer_average(const Call& call) {
+  require_float(call);
+  return infer(call);
+}
+
+Halide::Expr define_max(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
+  const Window window = pool_window(call);
+  const Tensor& x = operands[0];
+  const Halide::Type stored = halide_type(x.type.element);
+  const Halide::Type type = arithmetic::widen(Halide::Internal::make_zero(stored)).type();
+  const Halide::Expr least = type.is_float() ? Halide::Internal::make_const(type, -std::numeric_limits<double>::infinity()) : type.min();
+  const Domain r = domain_over(window.kernel, "r");
+  const std::vector<Halide::Var> at = index_variables(x.type.rank());
+
+  Halide::Func largest("max_pool_largest");
+  largest(storage_order(at)) = least;
+  const Halide::Expr element = read_padded(x, window_index(window, {at.begin(), at.end()}, at[1], r.variables), leaves_operand(window), least);
+  largest(storage_order(at)) = arithmetic::maximum(largest(storage_order(at)), arithmetic::widen(element));
+  stages.accumulators.push_back(largest);
+  return Halide::cast(stored, largest(storage_order(index)));
+}
+
+/// How many cells of the window at p lie in [first, end).
+Halide::Expr cells_inside(const Window& window, std::size_t d, const Halide::Expr& p, std::int64_t first, std::int64_t end) {
+  const int kernel = narrow(window.kernel[d]), dilation = narrow(window.dilation[d]);
+  const Halide::Expr start = p * narrow(window.stride[d]) - narrow(window.begin[d]);
+  const Halide::Expr before = Halide::max(narrow(first) - start + dilation - 1, 0) / dilation;           // cells before `first`
+  const Halide::Expr until = Halide::clamp((narrow(end) - 1 - start) / dilation + 1, 0, kernel);         // cells before `end`
+  return Halide::max(until - before, 0);
+}
+
+Halide::Expr define_average(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
+  const Window window = pool_window(call);
+  const Tensor& x = operands[0];
+  const Halide::Type type = accumulator_type(x.type.element);
+  const Domain r = domain_over(window.kernel, "r");
+  const std::vector<Halide::Var> at = index_variables(x.type.rank());
+
+  Halide::Func sum("average_pool_sum");
+  sum(storage_order(at)) = Halide::Internal::make_zero(type);
+  const Halide::Expr element = read_padded(x, window_index(window, {at.begin(), at.end()}, at[1], r.variables), leaves_operand(window), 0);
+  sum(storage_order(at)) += Halide::cast(type, element);
+  stages.accumulators.push_back(sum);
+
+  const bool count_padding = call.boolean("count_padding");
+  Halide::Expr count = 1;
+  for (std::size_t d = 0; d < window.rank(); ++d) {
+    const std::int64_t input = x.type.extents[d + 2];
+    const std::int64_t first = count_padding ? -window.begin[d] : 0;
+    const std::int64_t end = count_padding ? input + window.end[d] : input;
+    const bool always_full = window.overhang[d] == 0 && (count_padding || !window.leaves_operand(d));
+    count *= always_full ? Halide::Expr(narrow(window.kernel[d])) : cells_inside(window, d, index[d + 2], first, end);
+  }
+  // A window that lies in the padding altogether has the mean 0, not 0 / 0.
+  const Halide::Expr divisor = Halide::cast(type, Halide::max(Halide::Internal::simplify(count), 1));
+  return Halide::cast(halide_type(x.type.element), arithmetic::divide(sum(storage_order(index)), divisor));
+}
+
+}  // namespace
+
+extern constinit const Layer average_pool = {
+    .name = "average_pool",
+    .operands = {{"x"}},
+    .arguments = {required("kernel", ArgumentKind::extents), optional("stride", ArgumentKind::extents),
+                  optional("dilation", ArgumentKind::extents, "1"), optional("padding", ArgumentKind::padding, "valid"),
+                  optional("ceil", ArgumentKind::boolean, "false"), optional("count_padding", ArgumentKind::boolean, "false")},
+    .traits = {.takes_epilogue = true, .keeps_channels = true},
+    .infer = infer_average,
+};
+extern constinit const Definition average_pool_definition = {"average_pool", define_average};
+
+extern constinit const Layer max_pool = {
+    .name = "max_pool",
+    .operands = {{"x"}},
+    .arguments = {required("kernel", ArgumentKind::extents), optional("stride", ArgumentKind::extents),
+                  optional("dilation", ArgumentKind::extents, "1"), optional("padding", ArgumentKind::padding, "valid"),
+                  optional("ceil", ArgumentKind::boolean, "false")},
+    .traits = {.takes_epilogue = true, .keeps_channels = true},
+    .infer = infer,
+};
+extern constinit const Definition max_pool_definition = {"max_pool", define_max};
+
+}  // namespace calotype::layers
