@@ -39,7 +39,8 @@ Expr less(const Expr& a, const Expr& b) {
 }
 
 Expr less_equal(const Expr& a, const Expr& b) {
-  return a.type().is_float() ? strict(Call::strict_le, Halide::Bool(a.type().lanes()), a, b) : a <= b;
+  // Not strict_le: for x86 Halide makes !(b < a) of it, which is true for a NaN.
+  return a.type().is_float() ? less(a, b) || equal(a, b) : a <= b;
 }
 
 Expr equal(const Expr& a, const Expr& b) {

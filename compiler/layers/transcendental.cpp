@@ -52,7 +52,7 @@ Expr exponential_tail(const Expr& rest) {
 
 bool is_double(const Expr& x) { return x.type().bits() == 64; }
 
-/// Relaxed arithmetic may end a little beyond 1.
+/// Rounding may end a little beyond 1.
 Expr within_one(const Expr& y) { return clip(y, Expr(-1.0f), Expr(1.0f)); }
 
 }  // namespace
@@ -64,7 +64,7 @@ Expr exp(const Expr& x) {
   const Expr mantissa = (exponential_tail(r) * r + 1.0f) * r + 1.0f;
   const Expr inside = float_of(bits_of(mantissa) + reduced.exponent);
   // Above: infinity, and NaN stays NaN.
-  const Expr bounded = select(less_equal(x, Expr(88.722839f)), inside, add(x, Expr(kInfinity)));
+  const Expr bounded = select(less(x, Expr(88.722844f)), inside, add(x, Expr(kInfinity)));
   return select(less(x, Expr(-87.336544f)), Expr(0.0f), bounded);
 }
 
@@ -114,7 +114,7 @@ Expr tanh(const Expr& x) {
   const Expr numerator = polynomial(square, {-2.76076847742355e-16f, 2.00018790482477e-13f, -8.60467152213735e-11f, 5.12229709037114e-08f,
                                              1.48572235717979e-05f, 6.37261928875436e-04f, 4.89352455891786e-03f});
   const Expr denominator = polynomial(square, {1.19825839466702e-06f, 1.18534705686654e-04f, 2.26843463243900e-03f, 4.89352518554385e-03f});
-  return select(arithmetic::is_nan(x), x, within_one(divide(bounded * numerator, denominator)));
+  return select(arithmetic::is_nan(x), x, within_one(multiply(bounded, divide(numerator, denominator))));
 }
 
 Expr erf(const Expr& x) {
@@ -125,7 +125,7 @@ Expr erf(const Expr& x) {
                                              -7.34990630326855e-04f, -2.95459980854025e-03f, -1.60960333262415e-02f});
   const Expr denominator = polynomial(square, {-1.45660718464996e-05f, -2.13374055278905e-04f, -1.68282697438203e-03f, -7.37332916720468e-03f,
                                                -1.42647390514189e-02f});
-  return select(arithmetic::is_nan(x), x, within_one(divide(bounded * numerator, denominator)));
+  return select(arithmetic::is_nan(x), x, within_one(multiply(bounded, divide(numerator, denominator))));
 }
 
 Expr softplus(const Expr& x) {

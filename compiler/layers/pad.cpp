@@ -1,0 +1,87 @@
+/// \file
+/// pad: cells added around the operand, filled with a value, or with what a mirror at the edge (reflect), the edge itself (edge) or the other side
+/// (wrap) shows. `amount` is a number (every spatial dimension, both sides), one number for each spatial dimension, or [begin..., end...] for the
+/// spatial dimensions or for all. A negative amount cuts cells off.
+#include <fmt/format.h>
+
+#include "ir/checked.h"
+#include "layers/arithmetic.h"
+#include "layers/reduction.h"
+
+namespace calotype::layers {
+namespace {
+
+/// For every dimension, batch and channels included.
+struct Amount {
+  Extents begin, end;
+};
+
+Amount amount_of(const Call& call) {
+  const std::size_t rank = call.type(0).extents.size(), spatial = rank > 2 ? rank - 2 : 0;
+  Extents written = call.integers("amount");
+  if (written.size() == 1 && spatial > 0) written.assign(2 * spatial, written[0]);
+  if (written.size() == spatial && spatial > 0) written.insert(written.end(), written.begin(), written.begin() + static_cast<std::ptrdiff_t>(spatial));
+  const std::size_t covered = written.size() / 2;
+  if (written.size() % 2 != 0 || (covered != spatial && covered != rank)) {
+    call.fail("amount", fmt::format("'amount' has {} numbers; {} has {} spatial dimensions and {} in all, and [begin..., end...] two for each", written.size(),
+                                    to_text(call.type(0).extents), spatial, rank));
+  }
+  Amount amount = {Extents(rank, 0), Extents(rank, 0)};
+  for (std::size_t i = 0; i < covered; ++i) {
+    amount.begin[rank - covered + i] = written[i];
+    amount.end[rank - covered + i] = written[covered + i];
+  }
+  return amount;
+}
+
+std::vector<TensorType> infer(const Call& call) {
+  const Amount amount = amount_of(call);
+  const std::string mode = call.word("mode");
+  TensorType result = call.type(0);
+  for (std::size_t i = 0; i < result.extents.size(); ++i) {
+    const std::int64_t extent = result.extents[i], most = std::max(amount.begin[i], amount.end[i]);
+    // A mirror and a copy of the other side show each cell once.
+    const std::int64_t reach = mode == "reflect" ? extent - 1 : mode == "wrap" ? extent : extent > 0 ? most : 0;
+    if (mode != "constant" && most > 0 && most > reach) {
+      call.fail("amount", fmt::format("mode={} can pad dimension {} of {} by at most {}, not {}", mode, i, to_text(call.type(0).extents), reach, most));
+    }
+    result.extents[i] = checked_add(checked_add(extent, amount.begin[i]), amount.end[i]);
+    if (result.extents[i] < 0) call.fail("amount", fmt::format("'amount' cuts off more than dimension {} of {} has", i, to_text(call.type(0).extents)));
+  }
+  return {result};
+}
+
+Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages&, int) {
+  const Amount amount = amount_of(call);
+  const std::string mode = call.word("mode");
+  const Tensor& x = operands[0];
+  const Halide::Expr value = arithmetic::convert(halide_type(x.type.element), Halide::Expr(call.real("value")));
+  if (x.type.elements() == 0) return value;
+
+  Index read = index;
+  Halide::Expr is_inside = Halide::Internal::const_true();
+  for (std::size_t i = 0; i < index.size(); ++i) {
+    const int extent = narrow(x.type.extents[i]);
+    if (amount.begin[i] != 0) read[i] = index[i] - narrow(amount.begin[i]);
+    if (amount.begin[i] <= 0 && amount.end[i] <= 0) continue;
+    const Halide::Expr at = read[i];
+    if (mode == "constant") is_inside = is_inside && at >= 0 && at < extent;
+    if (mode == "reflect") read[i] = Halide::select(at < 0, -at, at >= extent, 2 * (extent - 1) - at, at);
+    if (mode == "wrap") read[i] = Halide::select(at < 0, at + extent, at >= extent, at - extent, at);
+    read[i] = clamp(read[i], 0, extent - 1);
+  }
+  return Halide::Internal::is_const_one(is_inside) ? x(read) : Halide::select(is_inside, x(read), value);
+}
+
+}  // namespace
+
+extern constinit const Layer pad = {
+    .name = "pad",
+    .operands = {{"x"}},
+    .arguments = {required("amount", ArgumentKind::integers), optional("mode", ArgumentKind::word, "constant", "constant reflect edge wrap"),
+                  optional("value", ArgumentKind::real, "0")},
+    .infer = infer,
+};
+extern constinit const Definition pad_definition = {"pad", define};
+
+}  // namespace calotype::layers
