@@ -28,10 +28,23 @@ std::string kernels_of(const layers::Call& call) {
   return fmt::format("{} of {}", with_commas(checked_multiply(extents[0], extents[1])), fmt::join(window, "x"));
 }
 
+/// "280 kernels of 4x4, 80 weights a filter"
+std::string kernels_in_words(const layers::Call& call, const SummaryRow& row) {
+  const std::size_t of = row.kernels.find(" of ");
+  std::string text = row.kernels;
+  text.insert(of, row.kernels.substr(0, of) == "1" ? " kernel" : " kernels");
+  const TensorType& weight = call.operand("weight").type;
+  if (call.layer().traits.weight_rows_are_channels && weight.extents[0] > 0) {
+    text += fmt::format(", {} weights a filter", with_commas(weight.elements() / weight.extents[0]));
+  }
+  return text;
+}
+
 /// How the counts come about, in words.
 std::string explanation_of(const layers::Call& call, const SummaryRow& row) {
   std::string text;
   if (call.layer().explain != nullptr) text = call.layer().explain(call);
+  if (!row.kernels.empty()) text = fmt::format("{}: {}", kernels_in_words(call, row), text);
   if (text.empty() && row.parameters > 0) text = fmt::format("{} parameters", with_commas(row.parameters));
   if (row.multiply_adds > 0 && !row.results.empty() && row.results.front().elements() > 0) {
     const std::int64_t results = row.results.front().elements();
