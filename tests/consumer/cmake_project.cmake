@@ -27,3 +27,10 @@ run(${CMAKE_COMMAND} -E env --unset=LD_LIBRARY_PATH ${WORK}/prefix/bin/calotype 
 if(NOT output MATCHES "61,706")
   message(FATAL_ERROR "the installed calotype does not count LeNet-5's 61,706 parameters:\n${output}")
 endif()
+
+# A library that was compiled on the command line brings a CMake package of its own.
+run(${WORK}/prefix/bin/calotype compile ${SOURCE}/tests/consumer/project/stacked.layers -o ${WORK}/library)
+run(${WORK}/prefix/bin/calotype compile ${SOURCE}/samples/networks/lenet5.layers --weights-from random:1 -o ${WORK}/library)
+run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer/library_project -B ${WORK}/library_build -G Ninja -DCMAKE_PREFIX_PATH=${WORK}/library)
+run(${CMAKE_COMMAND} --build ${WORK}/library_build)
+run(${WORK}/library_build/app)

@@ -43,18 +43,20 @@ c++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -I. "$here/project/typed.cpp" st
 
 LC_ALL=C
 export LC_ALL
-nm -g --defined-only one.a | awk 'NF == 3 { print $3 }' | sort -u >defined
-nm -g --undefined-only one.a | awk '$1 == "U" { print $2 }' | sort -u | comm -23 - defined >undefined
-grep -v '^#' "$here/undefined_symbols.txt" | sort >allowed
 status=0
-if unexpected=$(comm -23 undefined allowed | grep .); then
-  echo "one.a needs symbols that $here/undefined_symbols.txt does not list:" $unexpected >&2
-  status=1
-fi
-grep -v '^#' "$here/global_symbols.txt" | sed 's/^NAME_/one_/' | sort >expected
-if ! diff expected defined >difference; then
-  echo "one.a does not define the symbols of $here/global_symbols.txt:" >&2
-  cat difference >&2
-  status=1
-fi
+for name in one stacked; do
+  nm -g --defined-only $name.a | awk 'NF == 3 { print $3 }' | sort -u >defined
+  nm -g --undefined-only $name.a | awk '$1 == "U" { print $2 }' | sort -u | comm -23 - defined >undefined
+  grep -v '^#' "$here/undefined_symbols.txt" | sort >allowed
+  if unexpected=$(comm -23 undefined allowed | grep .); then
+    echo "$name.a needs symbols that $here/undefined_symbols.txt does not list: $unexpected" >&2
+    status=1
+  fi
+  grep -v '^#' "$here/global_symbols.txt" | sed "s/^NAME_/${name}_/" | sort >expected
+  if ! diff expected defined >difference; then
+    echo "$name.a does not define the symbols of $here/global_symbols.txt:" >&2
+    cat difference >&2
+    status=1
+  fi
+done
 exit $status
