@@ -38,7 +38,8 @@ std::string read_file(const std::string& path) {
 }  // namespace
 
 Graph read(const std::string& path) {
-  if (path.ends_with(".onnx")) throw Failure(Fault::unsupported, fmt::format("{}: ONNX files are not read yet; write the network as .layers", path));
+  if (path.ends_with(".onnx"))
+    throw Failure(Fault::unsupported, fmt::format("{}: ONNX files are not read yet; write the network as .layers", path));
   if (!path.ends_with(".layers")) {
     throw Failure(Fault::usage, fmt::format("{}: a description is a file that ends with .layers", path));
   }

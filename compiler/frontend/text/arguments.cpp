@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "frontend/text/reserved_words.h"
 #include "layers/layer.h"
 
 namespace calotype::frontend::text {
@@ -113,9 +114,10 @@ class Reader {
   Attribute name(const Value& value) const {
     if (const Attribute* bound = parameter(value.text)) {
       if (environment_.budget && (*environment_.budget -= count(*bound)) < 0) fail(value, "the blocks' arguments grow beyond all bounds");
-      return *bound;
+      return {bound->value, bound->location ? bound->location : at(value.span)};
     }
-    if (is_symbol(value.text)) return {symbol(value.text, at(value.span)), at(value.span)};
+    // A symbol that was quoted in the header may be named like a word; unquoted, that is the word.
+    if (is_symbol(value.text) && why_reserved(value.text).empty()) return {symbol(value.text, at(value.span)), at(value.span)};
     return {Word{value.text}, at(value.span)};
   }
 
@@ -142,7 +144,8 @@ class Reader {
   ExpressionPointer combine(Kind kind, ExpressionPointer left, ExpressionPointer right, const Value& value) const {
     const bool known = left->kind == Expression::Kind::number && right->kind == Expression::Kind::number;
     if (kind == Kind::divide && right->kind == Expression::Kind::number && right->number == 0) fail(value, "division by zero");
-    if (nodes(*left, most_nodes) + nodes(*right, most_nodes) >= most_nodes) fail(value, fmt::format("the expression has more than {} terms", most_nodes));
+    if (nodes(*left, most_nodes) + nodes(*right, most_nodes) >= most_nodes)
+      fail(value, fmt::format("the expression has more than {} terms", most_nodes));
     const Expression whole{kind_of(kind), 0, {}, std::move(left), std::move(right), at(value.span)};
     if (!known) return std::make_shared<const Expression>(whole);
     try {
@@ -164,7 +167,8 @@ Dimension dimension_of(const Value& value, const Environment& environment) {
   if (dimension.kind == Kind::string) dimension = {Kind::group, value.span, 0, 0, {}, {value}};
   const ExpressionPointer extent = Reader(environment).arithmetic(dimension);
   if (extent->kind != Expression::Kind::number) return extent;
-  if (extent->number < 0) throw Failure(Fault::input, fmt::format("an extent is at least 0, not {}", extent->number), environment.source->at(value.span));
+  if (extent->number < 0)
+    throw Failure(Fault::input, fmt::format("an extent is at least 0, not {}", extent->number), environment.source->at(value.span));
   return extent->number;
 }
 

@@ -14,7 +14,7 @@ using Names = std::set<std::string, std::less<>>;
 /// What a name in an argument can mean.
 struct Environment {
   const Source* source = nullptr;
-  const Names* symbols = nullptr;                                  ///< the network's
+  const Names* symbols = nullptr;  ///< the network's
   const std::map<std::string, Attribute, std::less<>>* parameters = nullptr;  ///< the block's, bound; null in the network
   /// How many more attributes parameters may turn into: lists in lists through nested blocks grow exponentially.
   std::int64_t* budget = nullptr;

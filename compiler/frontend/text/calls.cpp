@@ -77,7 +77,8 @@ bool takes_value_above(const Statement& statement, const Definition& definition)
   const std::optional<std::size_t> leading = leading_operand(definition);
   if (!leading || !statement.operands.empty()) return false;
   const std::string& name = definition.block->parameters[*leading].name.text;
-  return std::none_of(statement.arguments.begin(), statement.arguments.end(), [&](const Argument& argument) { return argument.name.text == name; });
+  return std::none_of(statement.arguments.begin(), statement.arguments.end(),
+                      [&](const Argument& argument) { return argument.name.text == name; });
 }
 
 std::vector<const Value*> operands_of(const Statement& statement, const layers::Layer& layer, Diagnostics& diagnostics) {
@@ -150,14 +151,16 @@ std::vector<Binding> bind(const Statement& statement, const Definition& definiti
       const std::string nearest = layers::nearest_name(argument.name.text, names);
       diagnostics.add(argument.name.span,
                       nearest.empty() ? fmt::format("block '{}' has no parameter '{}'", block.name.text, argument.name.text)
-                                      : fmt::format("block '{}' has no parameter '{}'; did you mean '{}'?", block.name.text, argument.name.text, nearest),
+                                      : fmt::format("block '{}' has no parameter '{}'; did you mean '{}'?", block.name.text,
+                                                    argument.name.text, nearest),
                       {fmt::format("the call is {}", signature(block))});
     } else if (bindings[*position].from != Binding::From::nothing) {
       diagnostics.add(argument.name.span, fmt::format("parameter '{}' is given twice", argument.name.text));
     } else {
       bindings[*position] = {Binding::From::call, &argument.value};
       if (definition.kinds[*position] == ParameterKind::operand && !is_operand(argument.value)) {
-        diagnostics.add(argument.value.span, fmt::format("parameter '{}' of block '{}' is an operand: the name of a value", argument.name.text, block.name.text));
+        diagnostics.add(argument.value.span, fmt::format("parameter '{}' of block '{}' is an operand: the name of a value",
+                                                         argument.name.text, block.name.text));
       }
     }
   }

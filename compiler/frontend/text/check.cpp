@@ -14,7 +14,9 @@ namespace {
 
 class Checker {
  public:
-  Checker(const File& file, const Source& source, Diagnostics& diagnostics) : source_(source), diagnostics_(diagnostics) { checked_.file = &file; }
+  Checker(const File& file, const Source& source, Diagnostics& diagnostics) : source_(source), diagnostics_(diagnostics) {
+    checked_.file = &file;
+  }
 
   CheckedFile run() {
     const File& file = *checked_.file;
@@ -24,7 +26,8 @@ class Checker {
     if (file.network) {
       network(*file.network);
     } else if (diagnostics_.empty()) {
-      diagnostics_.add({0, 0}, "the file holds no network", {"a description is: network NAME(INPUT: f32[N, 3, 224, 224]) -> RESULT { statements }"});
+      diagnostics_.add({0, 0}, "the file holds no network",
+                       {"a description is: network NAME(INPUT: f32[N, 3, 224, 224]) -> RESULT { statements }"});
     }
     return std::move(checked_);
   }
@@ -36,7 +39,8 @@ class Checker {
         if (!declared.type) continue;
         for (const Value& dimension : declared.type->items) collect_symbols(dimension, true);
         if (declared.channels_last && declared.type->items.size() < 3) {
-          diagnostics_.add(declared.type->span, "channels_last wants a type with batch, spatial and channel extents, such as u8[1, 224, 224, 3]");
+          diagnostics_.add(declared.type->span,
+                           "channels_last wants a type with batch, spatial and channel extents, such as u8[1, 224, 224, 3]");
         }
       }
     }
@@ -67,7 +71,8 @@ class Checker {
       const std::string why = why_reserved(parameter.name.text);
       if (!why.empty()) diagnostics_.add(parameter.name.span, fmt::format("'{}' cannot be a parameter: {}", parameter.name.text, why));
       if (checked_.symbols.contains(parameter.name.text)) {
-        diagnostics_.add(parameter.name.span, fmt::format("'{}' is a symbol of the network; the parameter needs another name", parameter.name.text));
+        diagnostics_.add(parameter.name.span,
+                         fmt::format("'{}' is a symbol of the network; the parameter needs another name", parameter.name.text));
       }
     }
   }
@@ -84,7 +89,8 @@ class Checker {
       if (const auto cycle = std::find(path_.begin(), path_.end(), called->second.block); cycle != path_.end()) {
         std::string names;
         for (auto step = cycle; step != path_.end(); ++step) names += (*step)->name.text + " -> ";
-        diagnostics_.add(statement.callee.span, fmt::format("block '{}' contains itself: {}{}", statement.callee.text, names, statement.callee.text));
+        diagnostics_.add(statement.callee.span,
+                         fmt::format("block '{}' contains itself: {}{}", statement.callee.text, names, statement.callee.text));
       } else if (depth >= most_nested_blocks) {
         diagnostics_.add(statement.callee.span, fmt::format("blocks nest at most {} deep", most_nested_blocks));
       } else {

@@ -35,10 +35,11 @@ class BodyChecker {
     define(name);
     positions_.emplace(name.text, index);
     Expression symbol{Expression::Kind::symbol, 0, name.text};
-    if (const std::optional<Value>& fallback = definition_->block->parameters[index].fallback; fallback && fallback->kind != Value::Kind::absent) {
+    if (const std::optional<Value>& fallback = definition_->block->parameters[index].fallback;
+        fallback && fallback->kind != Value::Kind::absent) {
       argument(*fallback, {&source_, &file_.symbols, nullptr, nullptr});
     }
-    parameters_[name.text] = {std::make_shared<const Expression>(std::move(symbol)), source_.at(name.span)};
+    parameters_[name.text] = {std::make_shared<const Expression>(std::move(symbol))};  // no location: that of its use
   }
 
   /// `inputs` are what the first statement can take as its operand.
@@ -125,14 +126,16 @@ class BodyChecker {
       ParameterKind& known = definition_->kinds[position->second];
       const std::optional<Value>& fallback = definition_->block->parameters[position->second].fallback;
       if (kind == ParameterKind::operand && fallback && fallback->kind != Value::Kind::absent) {
-        diagnostics_.add(name.span, fmt::format("parameter '{}' has a default and so is an argument; it cannot stand as an operand", name.text));
+        diagnostics_.add(name.span,
+                         fmt::format("parameter '{}' has a default and so is an argument; it cannot stand as an operand", name.text));
       } else if (known == ParameterKind::unused) {
         known = kind;
         first_use_[name.text] = name.span;
       } else if (known != kind) {
         const char* is = known == ParameterKind::operand ? "an operand" : "an argument";
         const char* not_is = known == ParameterKind::operand ? "an argument" : "an operand";
-        diagnostics_.add(name.span, fmt::format("parameter '{}' is {} in line {} and so cannot be {} here", name.text, is, source_.line(first_use_[name.text]), not_is));
+        diagnostics_.add(name.span, fmt::format("parameter '{}' is {} in line {} and so cannot be {} here", name.text, is,
+                                                source_.line(first_use_[name.text]), not_is));
       }
     }
   }
@@ -145,9 +148,9 @@ class BodyChecker {
   void statement(const Statement& statement, bool first, const std::vector<std::string>& inputs) {
     if (statement.kind == Statement::Kind::alias) return operand(statement.operands.front());
     if (first && takes_value_above(statement) && inputs.size() != 1) {
-      diagnostics_.add(statement.callee.span,
-                       inputs.empty() ? std::string("there is no value that could be the operand")
-                                      : fmt::format("which of {} is the operand? Only a sole input needs no name", fmt::join(inputs, ", ")));
+      diagnostics_.add(statement.callee.span, inputs.empty() ? std::string("there is no value that could be the operand")
+                                                             : fmt::format("which of {} is the operand? Only a sole input needs no name",
+                                                                           fmt::join(inputs, ", ")));
     }
     if (const Definition* block = block_of(statement)) return block_call(statement, *block);
     if (const Layer* layer = layers::find_layer(statement.callee.text)) return layer_call(statement, *layer);
@@ -201,7 +204,8 @@ class BodyChecker {
       if (where.line == place.line && where.column == place.column) collect_names(value, names);
       return std::any_of(names.begin(), names.end(), [&](const Name& name) { return positions_.contains(name.text); });
     };
-    return std::any_of(statement.arguments.begin(), statement.arguments.end(), [&](const Argument& argument) { return decides(argument.value); }) ||
+    return std::any_of(statement.arguments.begin(), statement.arguments.end(),
+                       [&](const Argument& argument) { return decides(argument.value); }) ||
            std::any_of(statement.operands.begin(), statement.operands.end(), decides);
   }
 
@@ -216,7 +220,8 @@ class BodyChecker {
   void result_count(const Statement& statement, std::size_t count) {
     if (statement.results.size() == count) return;
     const Span where = join(statement.results.front().span, statement.results.back().span);
-    diagnostics_.add(where, fmt::format("{} has {} result{}, not {}", statement.callee.text, count, count == 1 ? "" : "s", statement.results.size()));
+    diagnostics_.add(
+        where, fmt::format("{} has {} result{}, not {}", statement.callee.text, count, count == 1 ? "" : "s", statement.results.size()));
   }
 
   void operand(const Value& value) {
@@ -235,7 +240,8 @@ class BodyChecker {
 
   void unknown(const std::string& name, Span where) {
     if (const auto later = later_.find(name); later != later_.end()) {
-      diagnostics_.add(where, fmt::format("'{}' is used before it is defined", name), {fmt::format("it is defined in line {}", source_.line(later->second))});
+      diagnostics_.add(where, fmt::format("'{}' is used before it is defined", name),
+                       {fmt::format("it is defined in line {}", source_.line(later->second))});
       return;
     }
     std::vector<std::string_view> candidates;
@@ -243,8 +249,10 @@ class BodyChecker {
     const std::string nearest = layers::nearest_name(name, candidates);
     std::vector<std::string> notes;
     if (nearest.empty() && definition_) notes.push_back("a block sees its parameters and its own statements only");
-    diagnostics_.add(where, nearest.empty() ? fmt::format("unknown name '{}'", name) : fmt::format("unknown name '{}'; did you mean '{}'?", name, nearest),
-                     std::move(notes));
+    diagnostics_.add(
+        where,
+        nearest.empty() ? fmt::format("unknown name '{}'", name) : fmt::format("unknown name '{}'; did you mean '{}'?", name, nearest),
+        std::move(notes));
   }
 
   void unknown_layer(const Statement& statement) {
@@ -301,7 +309,8 @@ void check_network(const Network& network, const CheckedFile& file, const Source
   checker.statements(inputs);
   Names results;
   for (const Declared& result : network.results) {
-    if (!results.insert(result.name.text).second) diagnostics.add(result.name.span, fmt::format("'{}' is a result already", result.name.text));
+    if (!results.insert(result.name.text).second)
+      diagnostics.add(result.name.span, fmt::format("'{}' is a result already", result.name.text));
     checker.result(result.name);
   }
 }

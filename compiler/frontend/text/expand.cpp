@@ -20,10 +20,10 @@ struct Stop {};
 
 /// Where a body is expanded: the network, or one instance of a block.
 struct Instance {
-  std::string prefix;                                  ///< "" or "layer1.0."
-  std::unordered_map<std::string, ValueId> operands;   ///< parameters that are bound to values
-  Parameters arguments;                                ///< all other parameters
-  const Statement* call = nullptr;                     ///< what made the instance
+  std::string prefix;  ///< "" or "layer1.0."
+  std::unordered_map<std::string, ValueId> operands;  ///< parameters that are bound to values
+  Parameters arguments;  ///< all other parameters
+  const Statement* call = nullptr;  ///< what made the instance
   const Instance* outer = nullptr;
 };
 
@@ -84,7 +84,9 @@ class Expander {
   }
 
   void define(const Name& name, const std::string& full_name, ValueId id) {
-    if (full_name.size() > longest_name) stop(name.span, fmt::format("with the names of its blocks, '{}...' is longer than {} characters", full_name.substr(0, 40), longest_name));
+    if (full_name.size() > longest_name)
+      stop(name.span,
+           fmt::format("with the names of its blocks, '{}...' is longer than {} characters", full_name.substr(0, 40), longest_name));
     const auto [known, is_new] = names_.emplace(full_name, Defined{id, name.span});
     if (!is_new) {
       diagnostics_.add(name.span, fmt::format("'{}' is defined twice", full_name),
@@ -98,10 +100,12 @@ class Expander {
     if (known != names_.end()) return known->second.id;
     std::vector<std::string_view> candidates;
     for (const auto& [candidate, unused] : names_) {
-      if (std::string_view(candidate).starts_with(instance.prefix)) candidates.push_back(std::string_view(candidate).substr(instance.prefix.size()));
+      if (std::string_view(candidate).starts_with(instance.prefix))
+        candidates.push_back(std::string_view(candidate).substr(instance.prefix.size()));
     }
     const std::string nearest = layers::nearest_name(name, candidates);
-    diagnostics_.add(where, nearest.empty() ? fmt::format("unknown name '{}'", name) : fmt::format("unknown name '{}'; did you mean '{}'?", name, nearest));
+    diagnostics_.add(where, nearest.empty() ? fmt::format("unknown name '{}'", name)
+                                            : fmt::format("unknown name '{}'; did you mean '{}'?", name, nearest));
     return no_value;
   }
 
@@ -200,8 +204,8 @@ class Expander {
   void check(const layers::Layer& layer, const Op& op, const Instance& instance) {
     for (Diagnostic& diagnostic : layers::check_arguments(layer, op)) {
       for (const Instance* at = &instance; at->outer; at = at->outer) {
-        diagnostic.notes.push_back(fmt::format("in '{}', a '{}' of line {}", at->prefix.substr(0, at->prefix.size() - 1), at->call->callee.text,
-                                               source_.line(at->call->span)));
+        diagnostic.notes.push_back(fmt::format("in '{}', a '{}' of line {}", at->prefix.substr(0, at->prefix.size() - 1),
+                                               at->call->callee.text, source_.line(at->call->span)));
       }
       diagnostics_.add(std::move(diagnostic));
     }
@@ -224,6 +228,8 @@ class Expander {
 
 }  // namespace
 
-Graph expand(const CheckedFile& checked, const Source& source, Diagnostics& diagnostics) { return Expander(checked, source, diagnostics).run(); }
+Graph expand(const CheckedFile& checked, const Source& source, Diagnostics& diagnostics) {
+  return Expander(checked, source, diagnostics).run();
+}
 
 }  // namespace calotype::frontend::text

@@ -18,12 +18,18 @@ bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' |
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
   const unsigned lead = byte(0);
-  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+  const std::size_t length = lead < 0x80                   ? 1
+                             : lead >= 0xC2 && lead < 0xE0 ? 2
+                             : lead >= 0xE0 && lead < 0xF0 ? 3
+                             : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                           : 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
   }
   const unsigned second = byte(1);
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) return 0;
+  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
+      (lead == 0xF4 && second > 0x8F))
+    return 0;
   return length;
 }
 
@@ -193,7 +199,8 @@ class Lexer {
         const bool nothing_follows = at_ + 1 >= text_.size() || next() == '\n';
         at_ += nothing_follows ? 1 : 1 + std::max<std::size_t>(escape.length, 1);
       } else {
-        if (static_cast<unsigned char>(current()) < 0x20 && current() != '\t') message = "the string has a control character; write it as an escape";
+        if (static_cast<unsigned char>(current()) < 0x20 && current() != '\t')
+          message = "the string has a control character; write it as an escape";
         at_ += length;
       }
     }
@@ -218,7 +225,8 @@ class Lexer {
     const std::string what = printable ? fmt::format("'{}'", text_.substr(begin, length)) : fmt::format("byte 0x{:02x}", byte);
     while (at_ < text_.size() && text_[at_] == text_[begin]) ++at_;
     bad(begin, fmt::format("unexpected {}", what),
-        length > 1 ? std::vector<std::string>{"a name with other characters than letters, digits and _ stands in double quotes"} : std::vector<std::string>{});
+        length > 1 ? std::vector<std::string>{"a name with other characters than letters, digits and _ stands in double quotes"}
+                   : std::vector<std::string>{});
   }
 
   std::string_view text_;

@@ -10,14 +10,14 @@
 namespace calotype::frontend::text {
 
 enum class TokenKind : std::uint8_t {
-  name,     ///< conv1, layer1.0.conv1, same, f32, true: what a name means depends on where it stands
-  quoted,   ///< "any \u00e9 text"
+  name,  ///< conv1, layer1.0.conv1, same, f32, true: what a name means depends on where it stands
+  quoted,  ///< "any \u00e9 text"
   integer,  ///< 64
-  real,     ///< 0.5, 1e-5
+  real,  ///< 0.5, 1e-5
   extents,  ///< 3x3, 3x3x3
-  symbol,   ///< one of ( ) [ ] { } , = : + - * /
-  arrow,    ///< ->
-  bad,      ///< already reported
+  symbol,  ///< one of ( ) [ ] { } , = : + - * /
+  arrow,  ///< ->
+  bad,  ///< already reported
   end,
 };
 

@@ -172,7 +172,8 @@ class Parser {
     statement.results.push_back(parse_name(reader_, "a statement: NAME = layer(...)"));
     while (reader_.accept(',')) statement.results.push_back(parse_name(reader_, "the name of a result"));
     reader_.expect('=', "the name");
-    if (reader_.line_ended() || !reader_.is_name()) reader_.expected("a layer after '='", {"a tensor that stands inline is constant([[1, 2]])"});
+    if (reader_.line_ended() || !reader_.is_name())
+      reader_.expected("a layer after '='", {"a tensor that stands inline is constant([[1, 2]])"});
     const bool quoted = reader_.token().kind == TokenKind::quoted;
     statement.callee = parse_name(reader_, "a layer after '='");
     if (reader_.line_ended() || reader_.is('}') || quoted) {

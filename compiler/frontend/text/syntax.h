@@ -19,19 +19,19 @@ struct Name {
 struct Value {
   enum class Kind : std::uint8_t {
     integer,  ///< `integer`
-    real,     ///< `real`
+    real,  ///< `real`
     boolean,  ///< `integer` is 0 or 1
-    string,   ///< `text`: a string, or a quoted name where a name is meant
-    name,     ///< `text`: an operand, a word, a parameter or a symbol
-    absent,   ///< _
-    list,     ///< `items`; also extents
-    type,     ///< `text` is the element type, `items` are the dimensions
-    negate,   ///< `items[0]`
-    add,      ///< `items[0]` and `items[1]`, as in the next three
+    string,  ///< `text`: a string, or a quoted name where a name is meant
+    name,  ///< `text`: an operand, a word, a parameter or a symbol
+    absent,  ///< _
+    list,  ///< `items`; also extents
+    type,  ///< `text` is the element type, `items` are the dimensions
+    negate,  ///< `items[0]`
+    add,  ///< `items[0]` and `items[1]`, as in the next three
     subtract,
     multiply,
     divide,
-    group,    ///< `items[0]` in parentheses: always arithmetic
+    group,  ///< `items[0]` in parentheses: always arithmetic
   };
   Kind kind = Kind::integer;
   Span span;
@@ -48,8 +48,8 @@ struct Argument {
 
 struct Statement {
   enum class Kind {
-    call,     ///< results = callee(operands, arguments)
-    alias,    ///< results[0] = operands[0], a second name for a value
+    call,  ///< results = callee(operands, arguments)
+    alias,  ///< results[0] = operands[0], a second name for a value
     weights,  ///< weights "file"; `callee.text` is the file
   };
   Kind kind = Kind::call;

@@ -6,9 +6,13 @@
 
 namespace calotype::frontend::text {
 
-bool TokenReader::is(char symbol, std::size_t ahead) const { return token(ahead).kind == TokenKind::symbol && token(ahead).symbol == symbol; }
+bool TokenReader::is(char symbol, std::size_t ahead) const {
+  return token(ahead).kind == TokenKind::symbol && token(ahead).symbol == symbol;
+}
 
-bool TokenReader::is_name(std::size_t ahead) const { return token(ahead).kind == TokenKind::name || token(ahead).kind == TokenKind::quoted; }
+bool TokenReader::is_name(std::size_t ahead) const {
+  return token(ahead).kind == TokenKind::name || token(ahead).kind == TokenKind::quoted;
+}
 
 bool TokenReader::is_word(std::string_view word, std::size_t ahead) const {
   return token(ahead).kind == TokenKind::name && text(ahead) == word;

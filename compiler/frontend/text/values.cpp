@@ -13,7 +13,7 @@
 namespace calotype::frontend::text {
 namespace {
 
-constexpr int most_nested = 64;       // brackets in brackets
+constexpr int most_nested = 64;  // brackets in brackets
 constexpr int most_operations = 200;  // in one expression
 constexpr std::string_view element_types[] = {"f64", "f32", "f16", "bf16", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "bool"};
 
@@ -36,8 +36,9 @@ class ValueParser {
     const std::string element(reader_.text());
     if (!element_type_of(element)) {
       const std::string nearest = layers::nearest_name(element, {std::begin(element_types), std::end(element_types)});
-      reader_.mistake(token.span, nearest.empty() ? fmt::format("unknown element type '{}'", element)
-                                                  : fmt::format("unknown element type '{}'; did you mean '{}'?", element, nearest),
+      reader_.mistake(token.span,
+                      nearest.empty() ? fmt::format("unknown element type '{}'", element)
+                                      : fmt::format("unknown element type '{}'; did you mean '{}'?", element, nearest),
                       nearest.empty() ? std::vector<std::string>{fmt::format("the element types are {}", fmt::join(element_types, " "))}
                                       : std::vector<std::string>{});
     }
