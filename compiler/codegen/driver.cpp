@@ -58,7 +58,9 @@ class Emitter {
   }
 
  private:
-  llvm::Value* at(llvm::Value* base, std::int64_t offset) { return builder_.CreateConstInBoundsGEP1_64(builder_.getInt8Ty(), base, static_cast<std::uint64_t>(offset)); }
+  llvm::Value* at(llvm::Value* base, std::int64_t offset) {
+    return builder_.CreateConstInBoundsGEP1_64(builder_.getInt8Ty(), base, static_cast<std::uint64_t>(offset));
+  }
 
   void allocate_descriptors() {
     std::size_t most = 0;
@@ -85,9 +87,7 @@ class Emitter {
     throw Failure(Fault::bug, fmt::format("buffer {} has no place", buffer.name));
   }
 
-  llvm::Value* caller(int index) {
-    return builder_.CreateLoad(builder_.getPtrTy(), at(function_->getArg(1), std::int64_t{8} * index));
-  }
+  llvm::Value* caller(int index) { return builder_.CreateLoad(builder_.getPtrTy(), at(function_->getArg(1), std::int64_t{8} * index)); }
 
   void call(const plan::Kernel& kernel) {
     if (kernel.symbol.empty()) throw Failure(Fault::bug, fmt::format("kernel {} has no code", kernel.name));
@@ -117,7 +117,8 @@ class Emitter {
   static std::int64_t interior_offset(const plan::Buffer& buffer) {
     if (!buffer.packed_extents.empty()) return 0;
     std::int64_t elements = 0;
-    for (const plan::StorageDimension& dimension : plan::storage_of(buffer.type, buffer.layout)) elements -= dimension.min * dimension.stride;
+    for (const plan::StorageDimension& dimension : plan::storage_of(buffer.type, buffer.layout))
+      elements -= dimension.min * dimension.stride;
     return checked_multiply(elements, bytes_of(buffer.type.element));
   }
 
@@ -130,7 +131,8 @@ class Emitter {
     for (int inner = 0; inner <= level; ++inner) {
       const auto& dimension = dimensions[static_cast<std::size_t>(inner)];
       if (dimension.role == plan::StorageDimension::Role::whole &&
-          dimension.extent > buffer.type.extents[static_cast<std::size_t>(dimension.logical)]) return true;
+          dimension.extent > buffer.type.extents[static_cast<std::size_t>(dimension.logical)])
+        return true;
     }
     return false;
   }
@@ -146,7 +148,8 @@ class Emitter {
                                       : dimension.extent;
     const std::int64_t end = dimension.extent - begin - interior;
     const auto zero = [&](std::int64_t first, std::int64_t cells) {
-      if (cells > 0 && cell > 0) builder_.CreateMemSet(at(base, first * cell), builder_.getInt8(0), static_cast<std::uint64_t>(cells * cell), llvm::Align(1));
+      if (cells > 0 && cell > 0)
+        builder_.CreateMemSet(at(base, first * cell), builder_.getInt8(0), static_cast<std::uint64_t>(cells * cell), llvm::Align(1));
     };
     zero(0, begin);
     zero(begin + interior, end);
@@ -202,7 +205,8 @@ void define_model(llvm::Module& module, const plan::Plan& plan, const plan::Targ
       constant(llvm::ConstantDataArray::getString(context, facts.name), "calotype_model_name", llvm::GlobalValue::InternalLinkage);
   llvm::Constant* weights = llvm::ConstantPointerNull::get(builder.getPtrTy());
   if (!facts.weights_symbol.empty()) {
-    auto* symbol = new llvm::GlobalVariable(module, builder.getInt8Ty(), true, llvm::GlobalValue::ExternalLinkage, nullptr, facts.weights_symbol);
+    auto* symbol =
+        new llvm::GlobalVariable(module, builder.getInt8Ty(), true, llvm::GlobalValue::ExternalLinkage, nullptr, facts.weights_symbol);
     symbol->setVisibility(llvm::GlobalValue::HiddenVisibility);
     weights = symbol;
   }
@@ -257,7 +261,7 @@ std::vector<std::byte> make_driver(const plan::Plan& plan, const plan::Target& t
 
 std::uint64_t required_features(const plan::Target& target) {
   // Halide compiles for a CPU by name (haswell, skylake-avx512, cannonlake, znver4, sapphirerapids), so LLVM may use whatever that one has.
-  static const std::map<std::string_view, std::initializer_list<calotype_cpu_feature>> needs = {
+  static const std::map<std::string_view, std::vector<calotype_cpu_feature>> needs = {
       {"sse41", {CALOTYPE_CPU_SSE41}},
       {"avx", {CALOTYPE_CPU_AVX, CALOTYPE_CPU_SSE42, CALOTYPE_CPU_POPCNT}},
       {"f16c", {CALOTYPE_CPU_F16C}},
@@ -268,7 +272,8 @@ std::uint64_t required_features(const plan::Target& target) {
       {"avx512_skylake", {CALOTYPE_CPU_AVX512BW, CALOTYPE_CPU_AVX512DQ, CALOTYPE_CPU_AVX512VL}},
       {"avx512_cannonlake", {CALOTYPE_CPU_AVX512IFMA, CALOTYPE_CPU_AVX512VBMI}},
       {"avx512_zen4",
-       {CALOTYPE_CPU_AVX512VBMI2, CALOTYPE_CPU_AVX512VNNI, CALOTYPE_CPU_AVX512BITALG, CALOTYPE_CPU_AVX512VPOPCNTDQ, CALOTYPE_CPU_AVX512BF16}},
+       {CALOTYPE_CPU_AVX512VBMI2, CALOTYPE_CPU_AVX512VNNI, CALOTYPE_CPU_AVX512BITALG, CALOTYPE_CPU_AVX512VPOPCNTDQ,
+        CALOTYPE_CPU_AVX512BF16}},
       {"avx512_sapphirerapids", {CALOTYPE_CPU_AVX512FP16}},
   };
   std::uint64_t mask = 0;
