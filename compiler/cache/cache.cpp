@@ -70,12 +70,13 @@ bool read_exactly(int file, void* destination, std::size_t count) {
 }
 
 std::optional<std::vector<std::byte>> read_entry(int file, const Hash& key) {
-  struct stat status {};
+  struct stat status{};
   EntryHeader header{};
   if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < static_cast<off_t>(sizeof header)) return std::nullopt;
   if (!read_exactly(file, &header, sizeof header)) return std::nullopt;
   // The length is checked against the file before memory is taken for it.
-  if (header.magic != magic || header.key != key || header.bytes != static_cast<std::uint64_t>(status.st_size) - sizeof header) return std::nullopt;
+  if (header.magic != magic || header.key != key || header.bytes != static_cast<std::uint64_t>(status.st_size) - sizeof header)
+    return std::nullopt;
   std::vector<std::byte> value(header.bytes);
   if (!read_exactly(file, value.data(), value.size()) || hash_of(value.data(), value.size()) != header.value) return std::nullopt;
   return value;

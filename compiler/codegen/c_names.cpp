@@ -14,13 +14,18 @@ namespace {
 
 /// C11's and C++20's, with the two words that gcc predefines as macros.
 constexpr std::string_view keywords[] = {
-    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "char16_t", "char32_t",
-    "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const", "const_cast", "consteval", "constexpr", "constinit",
-    "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float",
-    "for", "friend", "goto", "if", "inline", "int", "linux", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr",
-    "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short",
-    "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw", "true", "try",
-    "typedef", "typeid", "typename", "union", "unix", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq"};
+    "alignas",     "alignof",      "and",       "and_eq",   "asm",       "auto",         "bitand",   "bitor",
+    "bool",        "break",        "case",      "catch",    "char",      "char16_t",     "char32_t", "char8_t",
+    "class",       "co_await",     "co_return", "co_yield", "compl",     "concept",      "const",    "const_cast",
+    "consteval",   "constexpr",    "constinit", "continue", "decltype",  "default",      "delete",   "do",
+    "double",      "dynamic_cast", "else",      "enum",     "explicit",  "export",       "extern",   "false",
+    "float",       "for",          "friend",    "goto",     "if",        "inline",       "int",      "linux",
+    "long",        "mutable",      "namespace", "new",      "noexcept",  "not",          "not_eq",   "nullptr",
+    "operator",    "or",           "or_eq",     "private",  "protected", "public",       "register", "reinterpret_cast",
+    "requires",    "restrict",     "return",    "short",    "signed",    "sizeof",       "static",   "static_assert",
+    "static_cast", "struct",       "switch",    "template", "this",      "thread_local", "throw",    "true",
+    "try",         "typedef",      "typeid",    "typename", "union",     "unix",         "unsigned", "using",
+    "virtual",     "void",         "volatile",  "wchar_t",  "while",     "xor",          "xor_eq"};
 
 /// What the header's own macros take: NAME_STATE_BYTES, NAME_WEIGHTS_BYTES.
 constexpr std::string_view taken_macros[] = {"STATE", "WEIGHTS"};
@@ -74,8 +79,9 @@ std::vector<CallerBuffer> caller_buffers(const plan::Plan& plan, std::string_vie
     if (contains(taken_macros, stem)) stem += '_';
     caller.macro_name = fmt::format("{}_{}", upper_case(library_name), stem);
     if (!members.insert(caller.c_name).second || !macros.insert(caller.macro_name).second) {
-      throw Failure(Fault::input, fmt::format("the name '{}' of an {} becomes '{}' in C, as another input or result does: rename one of them",
-                                              caller.name, caller.is_input ? "input" : "output", caller.c_name));
+      throw Failure(Fault::input,
+                    fmt::format("the name '{}' of an {} becomes '{}' in C, as another input or result does: rename one of them",
+                                caller.name, caller.is_input ? "input" : "output", caller.c_name));
     }
   }
   return buffers;

@@ -14,7 +14,6 @@
 #include <llvm/Target/TargetMachine.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <map>
 #include <mutex>
 

@@ -30,8 +30,9 @@ void link(const plan::Plan& plan, const Objects& objects, const Library& library
   const std::vector<CallerBuffer> buffers = caller_buffers(plan, name);
   const bool embedded_weights = library.weight_storage == WeightStorage::embedded && plan.weight_bytes > 0;
   if (embedded_weights && plan.weight_bytes > most_embedded_bytes) {
-    throw Failure(Fault::input, fmt::format("{} bytes of packed weights are too many for one archive (at most {}): use --weight-storage external",
-                                            plan.weight_bytes, most_embedded_bytes));
+    throw Failure(Fault::input,
+                  fmt::format("{} bytes of packed weights are too many for one archive (at most {}): use --weight-storage external",
+                              plan.weight_bytes, most_embedded_bytes));
   }
   cache::OutputSet output(library.directory);
   const std::filesystem::path work = output.work_directory();

@@ -41,7 +41,8 @@ void require(llvm::Error error, Fault fault, std::string_view doing) {
 }
 
 void add(llvm::objcopy::NameMatcher& matcher, llvm::StringRef name) {
-  require(matcher.addMatcher(llvm::objcopy::NameOrPattern::create(name, llvm::objcopy::MatchStyle::Literal, [](llvm::Error error) { return error; })),
+  require(matcher.addMatcher(
+              llvm::objcopy::NameOrPattern::create(name, llvm::objcopy::MatchStyle::Literal, [](llvm::Error error) { return error; })),
           Fault::bug, "objcopy");
 }
 
@@ -52,7 +53,8 @@ void check_undefined(const llvm::object::ObjectFile& object) {
     const std::uint32_t flags = take(symbol.getFlags(), "reading symbols");
     if ((flags & llvm::object::SymbolRef::SF_Undefined) == 0) continue;
     const llvm::StringRef name = take(symbol.getName(), "reading symbols");
-    if (name.starts_with("halide_") || name.starts_with("calotype_kernel") || name.starts_with("calotype_model")) unknown.insert(name.str());
+    if (name.starts_with("halide_") || name.starts_with("calotype_kernel") || name.starts_with("calotype_model"))
+      unknown.insert(name.str());
   }
   std::string list;
   for (const std::string& name : unknown) list += (list.empty() ? "" : ", ") + name;
@@ -108,7 +110,8 @@ void run_lld(const std::vector<std::string>& arguments) {
   if (result.retCode != 0) throw Failure(Fault::bug, fmt::format("linking failed: {}", problems));
 }
 
-void merge_objects(const std::vector<ObjectBytes>& objects, std::string_view name, const std::filesystem::path& work, const std::filesystem::path& result) {
+void merge_objects(const std::vector<ObjectBytes>& objects, std::string_view name, const std::filesystem::path& work,
+                   const std::filesystem::path& result) {
   const std::filesystem::path merged = work / "merged.o";
   std::vector<std::string> arguments = {"-r", "-o", merged.string()};
   int number = 0;
@@ -128,8 +131,8 @@ void write_archive(const std::vector<ArchiveMember>& members, const std::filesys
     entry.MemberName = member.name;
     list.push_back(std::move(entry));
   }
-  require(llvm::writeArchive(result.string(), list, llvm::SymtabWritingMode::NormalSymtab, llvm::object::Archive::K_GNU, true, false), Fault::machine,
-          "writing the archive");
+  require(llvm::writeArchive(result.string(), list, llvm::SymtabWritingMode::NormalSymtab, llvm::object::Archive::K_GNU, true, false),
+          Fault::machine, "writing the archive");
 }
 
 std::vector<ObjectBytes> archive_members(const std::filesystem::path& path, std::string_view archive) {

@@ -38,7 +38,8 @@ Json kernel_json(const plan::Plan& plan, const plan::Kernel& kernel) {
 
 }  // namespace
 
-std::string manifest_text(const plan::Plan& plan, const Library& library, const std::vector<CallerBuffer>& buffers, const WeightBlob& weights) {
+std::string manifest_text(const plan::Plan& plan, const Library& library, const std::vector<CallerBuffer>& buffers,
+                          const WeightBlob& weights) {
   Json inputs = Json::array(), outputs = Json::array(), kernels = Json::array();
   for (const CallerBuffer& caller : buffers) (caller.is_input ? inputs : outputs).push_back(buffer_json(caller));
   for (const plan::Kernel& kernel : plan.kernels) kernels.push_back(kernel_json(plan, kernel));

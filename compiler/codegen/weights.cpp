@@ -111,7 +111,8 @@ std::vector<const plan::Buffer*> weights_in_order(const plan::Plan& plan) {
   }
   const auto offset = [](const plan::Buffer* buffer) { return buffer->place.offset; };
   std::stable_sort(weights.begin(), weights.end(), [&](const auto* a, const auto* b) { return offset(a) < offset(b); });
-  weights.erase(std::unique(weights.begin(), weights.end(), [&](const auto* a, const auto* b) { return offset(a) == offset(b); }), weights.end());
+  weights.erase(std::unique(weights.begin(), weights.end(), [&](const auto* a, const auto* b) { return offset(a) == offset(b); }),
+                weights.end());
   return weights;
 }
 
@@ -165,7 +166,8 @@ void pack_weight(const plan::Plan& plan, const plan::Buffer& buffer, std::span<s
     std::fill(destination.begin(), destination.end(), std::byte{0});
     buffer.pack(source, destination);
   } else {
-    if (source.type != buffer.type) throw Failure(Fault::bug, fmt::format("weight {} is {}, its buffer {}", buffer.name, to_text(source.type), to_text(buffer.type)));
+    if (source.type != buffer.type)
+      throw Failure(Fault::bug, fmt::format("weight {} is {}, its buffer {}", buffer.name, to_text(source.type), to_text(buffer.type)));
     apply_layout(buffer, source, destination);
   }
 }
@@ -190,7 +192,8 @@ WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol
                                                    return entry;
                                                  }()};
   std::array<Elf64_Shdr, section_count> headers{};
-  const auto section = [&](Section number, const char* name, std::uint32_t type, std::uint64_t flags, std::int64_t offset, std::size_t bytes, std::uint64_t align) {
+  const auto section = [&](Section number, const char* name, std::uint32_t type, std::uint64_t flags, std::int64_t offset,
+                           std::size_t bytes, std::uint64_t align) {
     Elf64_Shdr& header = headers[number];
     header.sh_name = append(name_table, name);
     header.sh_type = type;
@@ -242,7 +245,8 @@ WeightBlob write_weight_file(const plan::Plan& plan, const std::filesystem::path
   const WeightBlob blob = write_blob(plan, file);
   calotype_weights_header header{};
   std::memcpy(header.magic, CALOTYPE_WEIGHTS_MAGIC, sizeof header.magic);
-  for (std::size_t i = 0; i < sizeof header.bytes; ++i) header.bytes[i] = static_cast<unsigned char>(static_cast<std::uint64_t>(blob.bytes) >> (8 * i));
+  for (std::size_t i = 0; i < sizeof header.bytes; ++i)
+    header.bytes[i] = static_cast<unsigned char>(static_cast<std::uint64_t>(blob.bytes) >> (8 * i));
   std::copy(blob.hash.begin(), blob.hash.end(), header.hash);
   file.seek(0);
   file.write(header);
