@@ -10,8 +10,8 @@ namespace {
 constexpr std::array<Verb, 8> table = {{{"summary", summary_purpose, summary},
                                         {"compile", compile_purpose, compile},
                                         {"run", run_purpose, run},
-                                        {"bench", bench_purpose, not_yet},
-                                        {"check", check_purpose, not_yet},
+                                        {"bench", bench_purpose, bench},
+                                        {"check", check_purpose, check},
                                         {"tune", tune_purpose, not_yet},
                                         {"import", import_purpose, not_yet},
                                         {"explain", explain_purpose, not_yet}}};

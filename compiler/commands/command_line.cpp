@@ -52,7 +52,7 @@ bool parse(CLI::App& app, Arguments arguments) {
     const char* what = extra.starts_with("-") ? "unknown option" : "unexpected argument";
     throw Failure(Fault::usage, fmt::format("{} '{}'", what, extra), {}, suggestion(app, extra));
   } catch (const CLI::ParseError& error) {
-    throw Failure(Fault::usage, error.what(), {}, {fmt::format("calotype {} --help lists the options", app.get_name())});
+    throw Failure(Fault::usage, error.what(), {}, {fmt::format("{} --help lists the options", app.get_name())});
   }
   return true;
 }

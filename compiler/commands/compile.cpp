@@ -39,7 +39,7 @@ CompileOptions read_options(CLI::App& app, Arguments arguments, bool& wanted) {
 
 /// Each line is one stage of docs/architecture.md, or the printing of one.
 void compile(Arguments arguments) {
-  CLI::App app(std::string(compile_purpose), "compile");
+  CLI::App app(std::string(compile_purpose), "calotype compile");
   bool wanted = false;
   const CompileOptions options = read_options(app, arguments, wanted);
   if (!wanted) return;

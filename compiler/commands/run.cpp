@@ -131,7 +131,7 @@ std::string printed(const Graph& graph, ValueId id, const TensorData& data) {
 }  // namespace
 
 void run(Arguments arguments) {
-  CLI::App app(std::string(run_purpose), "run");
+  CLI::App app(std::string(run_purpose), "calotype run");
   bool wanted = false;
   const RunOptions options = read_options(app, arguments, wanted);
   if (!wanted) return;

@@ -8,7 +8,7 @@
 namespace calotype::commands {
 
 void summary(Arguments arguments) {
-  CLI::App app(std::string(summary_purpose), "summary");
+  CLI::App app(std::string(summary_purpose), "calotype summary");
   ModelOptions model;
   bool json = false;
   bool explain = false;
