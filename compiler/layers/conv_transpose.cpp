@@ -33,8 +33,8 @@ void shape_output(const Call& call, Shape& shape) {
   const Padding padding = call.padding("padding", rank);
   for (std::size_t d = 0; d < input.size(); ++d) {
     if (extra[d] >= std::max(shape.stride[d], shape.dilation[d])) {
-      call.fail("output_padding", fmt::format("'output_padding' must be less than the stride ({}) or the dilation ({}), not {}", shape.stride[d],
-                                              shape.dilation[d], extra[d]));
+      call.fail("output_padding", fmt::format("'output_padding' must be less than the stride ({}) or the dilation ({}), not {}",
+                                              shape.stride[d], shape.dilation[d], extra[d]));
     }
     const std::int64_t span = checked_add(checked_multiply(shape.kernel[d] - 1, shape.dilation[d]), 1);
     const std::int64_t covered =
@@ -52,7 +52,8 @@ void shape_output(const Call& call, Shape& shape) {
     }
     const std::int64_t output = checked_subtract(covered, checked_add(begin, end));
     if (output < 0) {
-      call.fail("padding", fmt::format("padding {} + {} takes away more than the {} cells that the kernels cover", begin, end, covered), shape_notes(call));
+      call.fail("padding", fmt::format("padding {} + {} takes away more than the {} cells that the kernels cover", begin, end, covered),
+                shape_notes(call));
     }
     shape.begin.push_back(begin);
     shape.output.push_back(output);
@@ -64,16 +65,19 @@ Shape shape_of(const Call& call) {
   const int rank = spatial_rank(call, x);
   const TensorType* weight = written_weight(call, "weight");
   if (weight != nullptr && weight->rank() != x.rank()) {
-    call.fail(fmt::format("conv_transpose wants a weight of rank {} for {}, not {}", x.rank(), to_text(x.extents), to_text(weight->extents)));
+    call.fail(
+        fmt::format("conv_transpose wants a weight of rank {} for {}, not {}", x.rank(), to_text(x.extents), to_text(weight->extents)));
   }
   Shape shape;
   shape.channels = x.extents[1];
   shape.groups = call.integer("groups");
   if (shape.groups < 1) call.fail("groups", fmt::format("'groups' must be at least 1, not {}", shape.groups));
-  shape.filters = weight != nullptr && !call.is_written("filters") ? checked_multiply(weight->extents[1], shape.groups) : call.integer("filters");
+  shape.filters =
+      weight != nullptr && !call.is_written("filters") ? checked_multiply(weight->extents[1], shape.groups) : call.integer("filters");
   if (shape.filters < 1) call.fail("filters", fmt::format("'filters' must be at least 1, not {}", shape.filters));
   if (shape.channels % shape.groups != 0) {
-    call.fail("groups", fmt::format("{} groups do not divide the {} of {}", shape.groups, counted(shape.channels, "channel"), call.operand(0).name),
+    call.fail("groups",
+              fmt::format("{} groups do not divide the {} of {}", shape.groups, counted(shape.channels, "channel"), call.operand(0).name),
               shape_notes(call));
   }
   if (shape.filters % shape.groups != 0) {
@@ -113,7 +117,8 @@ std::int64_t multiply_adds(const Call& call) {
 
 std::string explain(const Call& call) {
   const Shape shape = shape_of(call);
-  const std::int64_t number = checked_multiply(shape.channels, checked_multiply(shape.filters / shape.groups, checked_product(shape.kernel)));
+  const std::int64_t number =
+      checked_multiply(shape.channels, checked_multiply(shape.filters / shape.groups, checked_product(shape.kernel)));
   std::string text = fmt::format("{} x {}{} x {} = {}", counted(shape.channels, "channel"), counted(shape.filters / shape.groups, "filter"),
                                  shape.groups > 1 ? " of each group" : "", times(shape.kernel), counted(number, "weight"));
   if (has_weight(call, "bias")) text += fmt::format(" + {}", counted(shape.filters, "bias"));
@@ -187,7 +192,8 @@ extern constinit const Layer conv_transpose = {
     .arguments = {optional("filters", ArgumentKind::integer), optional("kernel", ArgumentKind::extents),
                   optional("stride", ArgumentKind::extents, "1"), optional("dilation", ArgumentKind::extents, "1"),
                   optional("padding", ArgumentKind::padding, "valid"), optional("output_padding", ArgumentKind::extents, "0"),
-                  optional("groups", ArgumentKind::integer, "1"), optional("bias", ArgumentKind::boolean_or_tensor, "true"), activation_argument},
+                  optional("groups", ArgumentKind::integer, "1"), optional("bias", ArgumentKind::boolean_or_tensor, "true"),
+                  activation_argument},
     .traits = {.reduces_channels = true, .takes_epilogue = true},
     .infer = infer,
     .weights = weights,

@@ -17,13 +17,11 @@ namespace {
 
 struct Shape {
   std::int64_t depth = 0;  ///< extent that is summed over
-  Extents batch;           ///< broadcast extents before the matrices
+  Extents batch;  ///< broadcast extents before the matrices
   Extents result;
 };
 
-Extents batch_of(const TensorType& type) {
-  return type.rank() < 2 ? Extents() : Extents(type.extents.begin(), type.extents.end() - 2);
-}
+Extents batch_of(const TensorType& type) { return type.rank() < 2 ? Extents() : Extents(type.extents.begin(), type.extents.end() - 2); }
 
 Shape shape_of(const Call& call) {
   const TensorType& a = call.type(0);

@@ -48,7 +48,8 @@ Halide::Expr define_max(const Call& call, const std::vector<Tensor>& operands, c
 
   Halide::Func largest("max_pool_largest");
   largest(storage_order(at)) = least;
-  const Halide::Expr element = read_padded(x, window_index(window, {at.begin(), at.end()}, at[1], r.variables), leaves_operand(window), least);
+  const Halide::Expr element =
+      read_padded(x, window_index(window, {at.begin(), at.end()}, at[1], r.variables), leaves_operand(window), least);
   largest(storage_order(at)) = arithmetic::maximum(largest(storage_order(at)), arithmetic::widen(element));
   stages.accumulators.push_back(largest);
   return Halide::cast(stored, largest(storage_order(index)));
@@ -58,8 +59,8 @@ Halide::Expr define_max(const Call& call, const std::vector<Tensor>& operands, c
 Halide::Expr cells_inside(const Window& window, std::size_t d, const Halide::Expr& p, std::int64_t first, std::int64_t end) {
   const int kernel = narrow(window.kernel[d]), dilation = narrow(window.dilation[d]);
   const Halide::Expr start = p * narrow(window.stride[d]) - narrow(window.begin[d]);
-  const Halide::Expr before = Halide::max(narrow(first) - start + dilation - 1, 0) / dilation;           // cells before `first`
-  const Halide::Expr until = Halide::clamp((narrow(end) - 1 - start) / dilation + 1, 0, kernel);         // cells before `end`
+  const Halide::Expr before = Halide::max(narrow(first) - start + dilation - 1, 0) / dilation;  // cells before `first`
+  const Halide::Expr until = Halide::clamp((narrow(end) - 1 - start) / dilation + 1, 0, kernel);  // cells before `end`
   return Halide::max(until - before, 0);
 }
 

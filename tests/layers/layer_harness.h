@@ -17,12 +17,12 @@ struct NamedTensor {
 };
 
 struct LayerCase {
-  std::string description;           ///< unique within its file; letters, digits and blanks
-  std::string statement;             ///< "conv(x, filters=2, kernel=2x2)"; operands are named as in `inputs`
-  std::vector<NamedTensor> inputs;   ///< of the network, in order
+  std::string description;  ///< unique within its file; letters, digits and blanks
+  std::string statement;  ///< "conv(x, filters=2, kernel=2x2)"; operands are named as in `inputs`
+  std::vector<NamedTensor> inputs;  ///< of the network, in order
   std::vector<NamedTensor> weights;  ///< by operand name: "weight", "bias"
   std::vector<TensorData> expected;  ///< one for each result
-  double tolerance = 1e-5;           ///< of the difference, relative to the largest finite expected magnitude (at least 1); 0: equal
+  double tolerance = 1e-5;  ///< of the difference, relative to the largest finite expected magnitude (at least 1); 0: equal
 };
 
 /// For GoogleTest's messages.
