@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "tool.h"
 
@@ -15,6 +16,8 @@ struct Published {
   std::vector<std::int64_t> output;
   std::int64_t macs;  // of convolutions and dense layers
 };
+
+void PrintTo(const Published& published, std::ostream* out) { *out << published.name; }
 
 class Networks : public testing::TestWithParam<Published> {};
 
