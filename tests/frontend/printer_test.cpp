@@ -41,7 +41,7 @@ TEST(Printer, KeepsEveryForm) {
 block b(x, n, k=[3, 3], act=relu, skip=_) -> u, v {
   u = conv(x, filters=n * 2, kernel=k, activation=act)
   s = add(u, x)
-  v = conv(skip, _, filters=n / 2 - 1, kernel=1x1)
+  v = conv(x, skip, filters=n / 2 - 1, kernel=1x1)
 }
 network "a net"(image: u8[N, H, W, 3] channels_last, "odd/name:0": f32["batch size", 2 * N, 0], scalar: f32[]) -> p: f32[N, ("same")], q, image, "odd/name:0" {
   weights "a\\b\".safetensors"

@@ -128,6 +128,7 @@ Attributes attributes_of(const Statement& statement, const layers::Layer& layer,
 std::vector<Binding> bind(const Statement& statement, const Definition& definition, Diagnostics& diagnostics) {
   const Block& block = *definition.block;
   std::vector<Binding> bindings(block.parameters.size());
+  Names misspelt;
 
   for (std::size_t i = 0; i < statement.operands.size(); ++i) {
     const Value& operand = statement.operands[i];
@@ -149,6 +150,7 @@ std::vector<Binding> bind(const Statement& statement, const Definition& definiti
       std::vector<std::string_view> names;
       for (const Parameter& parameter : block.parameters) names.push_back(parameter.name.text);
       const std::string nearest = layers::nearest_name(argument.name.text, names);
+      misspelt.insert(nearest);
       diagnostics.add(argument.name.span,
                       nearest.empty() ? fmt::format("block '{}' has no parameter '{}'", block.name.text, argument.name.text)
                                       : fmt::format("block '{}' has no parameter '{}'; did you mean '{}'?", block.name.text,
@@ -168,7 +170,7 @@ std::vector<Binding> bind(const Statement& statement, const Definition& definiti
 
   for (std::size_t i = 0; i < bindings.size(); ++i) {
     const Parameter& parameter = block.parameters[i];
-    if (bindings[i].from != Binding::From::nothing) continue;
+    if (bindings[i].from != Binding::From::nothing || misspelt.contains(parameter.name.text)) continue;
     if (parameter.fallback) {
       bindings[i] = {Binding::From::fallback, &*parameter.fallback};
     } else {

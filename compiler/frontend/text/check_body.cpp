@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "frontend/text/suggestions.h"
+
 namespace calotype::frontend::text {
 namespace {
 
@@ -189,7 +191,9 @@ class BodyChecker {
     // An argument that could not be read was reported; the table would call it missing.
     if (complete) {
       for (Diagnostic& diagnostic : layers::check_arguments(layer, op)) {
-        if (!depends_on_parameter(statement, diagnostic.where)) diagnostics_.add(std::move(diagnostic));
+        if (depends_on_parameter(statement, diagnostic.where)) continue;
+        explain_operand(statement, diagnostic);
+        diagnostics_.add(std::move(diagnostic));
       }
     }
     if (layer.results > 0) result_count(statement, static_cast<std::size_t>(layer.results));
@@ -207,6 +211,17 @@ class BodyChecker {
     return std::any_of(statement.arguments.begin(), statement.arguments.end(),
                        [&](const Argument& argument) { return decides(argument.value); }) ||
            std::any_of(statement.operands.begin(), statement.operands.end(), decides);
+  }
+
+  /// Where the name of a value stands as an argument: says where it belongs.
+  void explain_operand(const Statement& statement, Diagnostic& diagnostic) const {
+    for (const Argument& argument : statement.arguments) {
+      const SourceLocation place = source_.at(argument.value.span);
+      const bool is_here = place.line == diagnostic.where.line && place.column == diagnostic.where.column;
+      if (is_here && argument.value.kind == Value::Kind::name && knows(argument.value.text)) {
+        diagnostic.notes.push_back(fmt::format("'{}' is a value; values stand first, as operands without a name", argument.value.text));
+      }
+    }
   }
 
   void argument(const Value& value, const Environment& environment) {
@@ -257,10 +272,9 @@ class BodyChecker {
 
   void unknown_layer(const Statement& statement) {
     const std::string& name = statement.callee.text;
-    std::vector<std::string_view> candidates;
-    for (const Layer* layer : layers::all_layers()) candidates.push_back(layer->name);
-    for (const auto& [block, unused] : file_.blocks) candidates.push_back(block);
-    const std::string nearest = layers::nearest_name(name, candidates);
+    std::vector<std::string_view> blocks;
+    for (const auto& [block, unused] : file_.blocks) blocks.push_back(block);
+    const std::string nearest = suggested_layer(name, blocks);
     diagnostics_.add(statement.callee.span, nearest.empty() ? fmt::format("unknown layer '{}'", name)
                                                             : fmt::format("unknown layer '{}'; did you mean '{}'?", name, nearest));
     for (const Value& value : statement.operands) {
@@ -302,7 +316,18 @@ void check_block(Definition& definition, const CheckedFile& file, const Source& 
 void check_network(const Network& network, const CheckedFile& file, const Source& source, Diagnostics& diagnostics) {
   BodyChecker checker(network.body, nullptr, file, source, diagnostics);
   std::vector<std::string> inputs;
+  const Environment any_symbol{&source, nullptr, nullptr, nullptr};
+  const auto check_type = [&](const Declared& declared) {
+    for (const Value& dimension : declared.type ? declared.type->items : std::vector<Value>{}) {
+      try {
+        dimension_of(dimension, any_symbol);
+      } catch (const Failure& failure) {
+        for (const Diagnostic& diagnostic : failure.diagnostics()) diagnostics.add(diagnostic);
+      }
+    }
+  };
   for (const Declared& input : network.inputs) {
+    check_type(input);
     checker.define(input.name);
     inputs.push_back(input.name.text);
   }
@@ -312,6 +337,7 @@ void check_network(const Network& network, const CheckedFile& file, const Source
     if (!results.insert(result.name.text).second)
       diagnostics.add(result.name.span, fmt::format("'{}' is a result already", result.name.text));
     checker.result(result.name);
+    check_type(result);
   }
 }
 

@@ -157,16 +157,26 @@ class Expander {
       } else if (definition.kinds[i] == ParameterKind::operand || binding.value->kind == Value::Kind::absent) {
         instance.operands[name] = operand(*binding.value, outer);
       } else if (definition.kinds[i] == ParameterKind::argument) {
-        instance.arguments[name] = attribute_of(*binding.value, is_default ? none : given);
+        argument(instance.arguments[name], *binding.value, is_default ? none : given);
       }
     }
+    enter(instance);
     body(block.body, instance, first_operand(definition, instance));
+    enter(outer);
     for (std::size_t i = 0; i < block.results.size(); ++i) {
       const ValueId result = lookup(block.results[i].text, block.results[i].span, instance);
       define(statement.results[i], outer.prefix + statement.results[i].text, result);
       if (i == 0) above = result;
     }
     return above;
+  }
+
+  void argument(Attribute& attribute, const Value& value, const Environment& environment) {
+    try {
+      attribute = attribute_of(value, environment);
+    } catch (const Failure& failure) {
+      for (const Diagnostic& diagnostic : failure.diagnostics()) diagnostics_.add(diagnostic);
+    }
   }
 
   /// What the block's first statement takes where it writes no operand: the check saw that there is one choice.
@@ -178,6 +188,7 @@ class Expander {
   }
 
   ValueId layer_call(const Statement& statement, const layers::Layer& layer, const Instance& instance, ValueId above) {
+    const std::size_t mistakes = diagnostics_.count();
     Op op;
     op.name = instance.prefix + statement.results.front().text;
     op.kind = layer.name;
@@ -185,6 +196,7 @@ class Expander {
     for (const Value* value : operands_of(statement, layer, diagnostics_)) op.operands.push_back(operand(*value, instance));
     if (takes_value_above(statement, layer)) op.operands.push_back(above);
     op.attributes = attributes_of(statement, layer, environment(instance), diagnostics_);
+    const bool readable = diagnostics_.count() == mistakes;
 
     const auto op_id = static_cast<OpId>(graph_.ops.size());
     for (const Name& name : statement.results) {
@@ -196,19 +208,21 @@ class Expander {
       define(name, instance.prefix + name.text, id);
       op.results.push_back(id);
     }
-    check(layer, op, instance);
+    if (readable) {
+      for (Diagnostic& diagnostic : layers::check_arguments(layer, op)) diagnostics_.add(std::move(diagnostic));
+    }
     graph_.ops.push_back(std::move(op));
     return graph_.ops.back().results.front();
   }
 
-  void check(const layers::Layer& layer, const Op& op, const Instance& instance) {
-    for (Diagnostic& diagnostic : layers::check_arguments(layer, op)) {
-      for (const Instance* at = &instance; at->outer; at = at->outer) {
-        diagnostic.notes.push_back(fmt::format("in '{}', a '{}' of line {}", at->prefix.substr(0, at->prefix.size() - 1),
-                                               at->call->callee.text, source_.line(at->call->span)));
-      }
-      diagnostics_.add(std::move(diagnostic));
+  /// Messages about an instance say which one it is and where it comes from.
+  void enter(const Instance& instance) {
+    std::vector<std::string> notes;
+    for (const Instance* at = &instance; at->outer; at = at->outer) {
+      const std::string name = at->prefix.substr(0, at->prefix.size() - 1);
+      notes.push_back(fmt::format("in {} = {}(...) of line {}", name, at->call->callee.text, source_.line(at->call->span)));
     }
+    diagnostics_.set_context(std::move(notes));
   }
 
   using GraphValue = calotype::Value;

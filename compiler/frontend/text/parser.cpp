@@ -6,6 +6,7 @@
 
 #include "frontend/text/token_reader.h"
 #include "frontend/text/values.h"
+#include "ir/tensor_type.h"
 
 namespace calotype::frontend::text {
 namespace {
@@ -50,7 +51,7 @@ class Parser {
     try {
       block.name = parse_name(reader_, "the block's name");
       reader_.open('(', "the block's name");
-      while (!reader_.is(')')) {
+      while (!reader_.list_ended(')')) {
         block.parameters.push_back(parameter());
         if (!reader_.accept(',')) break;
       }
@@ -82,8 +83,15 @@ class Parser {
     try {
       network.name = parse_name(reader_, "the network's name");
       reader_.open('(', "the network's name");
-      while (!reader_.is(')')) {
-        network.inputs.push_back(input());
+      while (!reader_.list_ended(')')) {
+        try {
+          network.inputs.push_back(input());
+        } catch (const SyntaxMistake&) {
+          network.body.incomplete = true;
+          if (reader_.skip_item()) continue;
+          if (!reader_.is(')')) throw;
+          break;
+        }
         if (!reader_.accept(',')) break;
       }
       reader_.close(')', "an input");
@@ -112,6 +120,9 @@ class Parser {
   }
 
   Declared input() {
+    if (element_type_of(reader_.text()) && reader_.is('[', 1)) {
+      reader_.expected(fmt::format("an input, as in image: {}[...]", reader_.text()));
+    }
     Declared input = declared("an input");
     if (!input.type) reader_.expected(fmt::format("the type of '{0}', as in {0}: f32[N, 3, 224, 224]", input.name.text));
     return input;
@@ -194,7 +205,7 @@ class Parser {
 
   void call(Statement& statement) {
     reader_.open('(', fmt::format("'{}'", statement.callee.text));
-    while (!reader_.is(')')) {
+    while (!reader_.list_ended(')')) {
       if (reader_.is_name() && reader_.is('=', 1)) {
         Name name = parse_name(reader_, "an argument");
         reader_.take();

@@ -41,6 +41,7 @@ void Diagnostics::add(Diagnostic diagnostic) {
   if (full()) {
     ++left_out_;
   } else {
+    diagnostic.notes.insert(diagnostic.notes.end(), context_.begin(), context_.end());
     diagnostics_.push_back(std::move(diagnostic));
   }
 }

@@ -47,6 +47,9 @@ class Diagnostics {
 
   void add(Span where, std::string message, std::vector<std::string> notes = {});
   void add(Diagnostic diagnostic);
+  /// Notes that from now on go with each message: which instance of a block is being looked at.
+  void set_context(std::vector<std::string> notes) { context_ = std::move(notes); }
+  std::size_t count() const { return diagnostics_.size() + left_out_; }
   bool empty() const { return diagnostics_.empty(); }
   bool full() const { return diagnostics_.size() >= most; }
 
@@ -57,6 +60,7 @@ class Diagnostics {
   const Source* source_;
   std::vector<Diagnostic> diagnostics_;
   std::set<std::tuple<int, int, std::string>> known_;
+  std::vector<std::string> context_;
   std::size_t left_out_ = 0;
 };
 

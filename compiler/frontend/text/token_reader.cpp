@@ -77,29 +77,56 @@ bool TokenReader::starts_definition() const {
   return token().first_on_line && (is_word("block") || is_word("network")) && is_name(1) && !token(1).first_on_line;
 }
 
-/// `a, b = layer(` or `weights "file"` at the start of a line: an argument that stands on a line of its own looks different.
-bool TokenReader::looks_like_statement() const {
-  if (!token().first_on_line || !is_name()) return false;
-  if (is_word("weights") && token(1).kind == TokenKind::quoted) return true;
+/// How many tokens `a, b =` takes here, 0 if it does not stand here.
+std::size_t TokenReader::names_before_equals() const {
   std::size_t ahead = 1;
   while (is(',', ahead) && is_name(ahead + 1) && ahead < 64) ahead += 2;
-  return is('=', ahead) && is_name(ahead + 1) && is('(', ahead + 2);
+  return is_name() && is('=', ahead) ? ahead + 1 : 0;
+}
+
+bool TokenReader::looks_like_binding() const {
+  return names_before_equals() > 0 || (is_word("weights") && token(1).kind == TokenKind::quoted);
+}
+
+/// `a, b = layer(` or `weights "file"`: an argument that stands on a line of its own looks different.
+bool TokenReader::looks_like_statement() const {
+  const std::size_t ahead = names_before_equals();
+  return ahead > 0 ? is_name(ahead) && is('(', ahead + 1) : looks_like_binding();
 }
 
 void TokenReader::skip_statement() {
+  const auto step = [](char symbol) { return symbol == '(' || symbol == '[' ? 1 : symbol == ')' || symbol == ']' ? -1 : 0; };
   int depth = 0;
-  for (std::size_t i = statement_; i < at_; ++i) {
-    const char symbol = tokens_[i].symbol;
-    depth += symbol == '(' || symbol == '[' ? 1 : symbol == ')' || symbol == ']' ? -1 : 0;
-  }
-  for (; !at_end(); take()) {
-    if (is('}')) break;
-    if (at_ > statement_ && token().first_on_line && (depth <= 0 || starts_definition() || looks_like_statement())) break;
-    const char symbol = token().symbol;
-    depth += symbol == '(' || symbol == '[' ? 1 : symbol == ')' || symbol == ']' ? -1 : 0;
+  for (std::size_t i = statement_; i < at_; ++i) depth += step(tokens_[i].symbol);
+  // Where the line broke off, the next one may be its rest.
+  const bool broke_off = at_ > statement_ && token().first_on_line;
+  for (; !at_end() && !is('}'); take()) {
+    if (at_ > statement_ && token().first_on_line) {
+      if (starts_definition() || looks_like_statement()) break;
+      if (depth <= 0 && (!broke_off || looks_like_binding())) break;
+    }
+    depth += step(token().symbol);
   }
   open_.clear();
   in_statement_ = false;
+}
+
+bool TokenReader::skip_item() {
+  int depth = 0;
+  while (open_.size() > 1) {
+    open_.pop_back();
+    ++depth;
+  }
+  for (; !at_end() && !is('{') && !starts_definition(); take()) {
+    if (depth <= 0 && is(',')) {
+      take();
+      return true;
+    }
+    if (depth <= 0 && is(')')) return false;
+    if (is('(') || is('[')) ++depth;
+    if (is(')') || is(']')) --depth;
+  }
+  return false;
 }
 
 bool TokenReader::skip_header() {

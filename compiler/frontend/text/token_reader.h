@@ -52,9 +52,15 @@ class TokenReader {
   void skip_statement();
   /// After a mistake outside braces: passes over everything up to `{` or the next block or network; true at `{`.
   bool skip_header();
+  /// After a mistake in a list of a header: passes over the rest of the item; true if another one follows.
+  bool skip_item();
   bool starts_definition() const;
+  /// Does the list that is being read end here: at its bracket, or because the bracket is missing?
+  bool list_ended(char bracket) const { return is(bracket) || is('}') || at_end(); }
 
  private:
+  std::size_t names_before_equals() const;
+  bool looks_like_binding() const;
   bool looks_like_statement() const;
 
   const Source& source_;

@@ -7,15 +7,15 @@
 #include <charconv>
 #include <limits>
 
+#include "frontend/text/suggestions.h"
 #include "ir/tensor_type.h"
-#include "layers/layer.h"
 
 namespace calotype::frontend::text {
 namespace {
 
 constexpr int most_nested = 64;  // brackets in brackets
 constexpr int most_operations = 200;  // in one expression
-constexpr std::string_view element_types[] = {"f64", "f32", "f16", "bf16", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "bool"};
+constexpr std::string_view element_types = "f64 f32 f16 bf16 i8 u8 i16 u16 i32 u32 i64 u64 bool";
 
 class ValueParser {
  public:
@@ -35,12 +35,10 @@ class ValueParser {
     if (token.kind != TokenKind::name || reader_.line_ended()) reader_.expected("an element type such as f32");
     const std::string element(reader_.text());
     if (!element_type_of(element)) {
-      const std::string nearest = layers::nearest_name(element, {std::begin(element_types), std::end(element_types)});
-      reader_.mistake(token.span,
-                      nearest.empty() ? fmt::format("unknown element type '{}'", element)
-                                      : fmt::format("unknown element type '{}'; did you mean '{}'?", element, nearest),
-                      nearest.empty() ? std::vector<std::string>{fmt::format("the element types are {}", fmt::join(element_types, " "))}
-                                      : std::vector<std::string>{});
+      const std::string suggested = suggested_element_type(element);
+      if (!suggested.empty()) reader_.mistake(token.span, fmt::format("unknown element type '{}'; did you mean '{}'?", element, suggested));
+      reader_.mistake(token.span, fmt::format("unknown element type '{}'", element),
+                      {fmt::format("the element types are {}", element_types)});
     }
     reader_.take();
     Value type = list(fmt::format("'{}'; a scalar is {}[]", element, element));
@@ -184,7 +182,7 @@ class ValueParser {
     const Nested nested(*this, begin);
     reader_.open('[', after);
     Value value{Value::Kind::list, begin};
-    while (!reader_.is(']')) {
+    while (!reader_.list_ended(']')) {
       const int operations = std::exchange(operations_, 0);
       value.items.push_back(this->value());
       operations_ = operations;
