@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "ir/failure.h"
 
@@ -72,16 +72,16 @@ std::vector<CallerBuffer> caller_buffers(const plan::Plan& plan, std::string_vie
     const bool named = i < plan.graph.results.size() && !plan.graph.results[i].name.empty();
     buffers.push_back({named ? plan.graph.results[i].name : buffer.name, {}, {}, false, &buffer});
   }
-  std::set<std::string> members, macros;
+  std::map<std::string, const CallerBuffer*> taken;  // by macro name: members that differ in case alone would share macros
   for (CallerBuffer& caller : buffers) {
     caller.c_name = c_identifier(caller.name);
     std::string stem = upper_case(caller.c_name);
     if (contains(taken_macros, stem)) stem += '_';
     caller.macro_name = fmt::format("{}_{}", upper_case(library_name), stem);
-    if (!members.insert(caller.c_name).second || !macros.insert(caller.macro_name).second) {
-      throw Failure(Fault::input,
-                    fmt::format("the name '{}' of an {} becomes '{}' in C, as another input or result does: rename one of them",
-                                caller.name, caller.is_input ? "input" : "output", caller.c_name));
+    const auto [other, is_new] = taken.emplace(caller.macro_name, &caller);
+    if (!is_new) {
+      throw Failure(Fault::input, fmt::format("'{}' and '{}' become the same name in C: rename one of these inputs and outputs",
+                                              other->second->name, caller.name));
     }
   }
   return buffers;
