@@ -17,7 +17,7 @@
 namespace calotype::cache {
 
 struct Cache {
-  std::filesystem::path directory;               ///< empty: no cache; get finds nothing and put keeps nothing
+  std::filesystem::path directory;  ///< empty: no cache; get finds nothing and put keeps nothing
   std::int64_t size_limit = std::int64_t{2} << 30;  ///< bytes of all entries; the least recently used go first
 };
 

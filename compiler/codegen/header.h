@@ -11,7 +11,8 @@
 namespace calotype::codegen {
 
 /// The header's text. `buffers` are caller_buffers() of the plan.
-std::string header_text(const plan::Plan& plan, const Library& library, const std::vector<CallerBuffer>& buffers, const WeightBlob& weights);
+std::string header_text(const plan::Plan& plan, const Library& library, const std::vector<CallerBuffer>& buffers,
+                        const WeightBlob& weights);
 
 /// The hash as 32 hexadecimal digits.
 std::string hash_digits(const WeightBlob& weights);

@@ -22,7 +22,8 @@ struct ObjectBytes {
 /// Merges the objects of one model into a relocatable object at `result`. The run time's four entry points become NAME_open, NAME_run,
 /// NAME_close and NAME_status_text; every other symbol that is defined becomes local. `work` is a folder for files that it leaves behind.
 /// Throws Failure(bug) if a kernel calls something of Halide's that the run time does not have.
-void merge_objects(const std::vector<ObjectBytes>& objects, std::string_view name, const std::filesystem::path& work, const std::filesystem::path& result);
+void merge_objects(const std::vector<ObjectBytes>& objects, std::string_view name, const std::filesystem::path& work,
+                   const std::filesystem::path& result);
 
 /// A member of an archive: a file, under a name.
 struct ArchiveMember {

@@ -14,7 +14,8 @@ namespace calotype::codegen {
 inline constexpr int manifest_format = 1;
 
 /// NAME.json: names as written and as C has them, shapes, types, targets, memory, weights, kernels.
-std::string manifest_text(const plan::Plan& plan, const Library& library, const std::vector<CallerBuffer>& buffers, const WeightBlob& weights);
+std::string manifest_text(const plan::Plan& plan, const Library& library, const std::vector<CallerBuffer>& buffers,
+                          const WeightBlob& weights);
 
 /// NAME.pc; its paths follow the file when the folder moves.
 std::string pkg_config_text(const Library& library);

@@ -129,7 +129,8 @@ Target host_target() {
 Target parse_target(std::string_view text) {
   const std::vector<std::string_view> tokens = split(text);
   const auto refuse = [&](std::string_view what) {
-    return Failure(Fault::unsupported, fmt::format("target '{}': no code is generated for {}; supported is x86-64-linux with features", text, what));
+    return Failure(Fault::unsupported,
+                   fmt::format("target '{}': no code is generated for {}; supported is x86-64-linux with features", text, what));
   };
   std::string architecture, bits, system;
   std::set<std::string, std::less<>> features;
@@ -151,7 +152,8 @@ Target parse_target(std::string_view text) {
     } else if (architecture.empty() || architecture == "x86") {
       std::vector<std::string_view> known;
       for (const Implication& row : x86_features) known.push_back(row.feature);
-      throw Failure(Fault::usage, fmt::format("target '{}': '{}' is no feature; the features of x86-64-linux are {}", text, token, fmt::join(known, ", ")));
+      throw Failure(Fault::usage, fmt::format("target '{}': '{}' is no feature; the features of x86-64-linux are {}", text, token,
+                                              fmt::join(known, ", ")));
     }
   }
   if (!architecture.empty() && architecture != "x86") throw refuse(architecture);
