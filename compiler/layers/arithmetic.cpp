@@ -47,7 +47,11 @@ Expr equal(const Expr& a, const Expr& b) {
   return a.type().is_float() ? strict(Call::strict_eq, Halide::Bool(a.type().lanes()), a, b) : a == b;
 }
 
-Expr is_nan(const Expr& x) { return x.type().is_float() ? Halide::is_nan(x) : Halide::Internal::const_false(); }
+Expr is_nan(const Expr& x) {
+  if (!x.type().is_float()) return Halide::Internal::const_false();
+  // Not Halide::is_nan: it copies the operand, made strict, as a tree in which nothing is shared any more.
+  return Call::make(Halide::Bool(), x.type().bits() == 64 ? "is_nan_f64" : "is_nan_f32", {widen(x)}, Call::PureExtern);
+}
 
 Expr minimum(const Expr& a, const Expr& b) {
   if (!a.type().is_float()) return Halide::min(a, b);

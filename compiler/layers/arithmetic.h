@@ -5,7 +5,7 @@
 ///
 /// Comparisons, sums, products and quotients of floats here are strict: no pass of Halide or LLVM re-associates, contracts or drops them. The
 /// polynomials inside the transcendental functions are not, so that they become fused multiply-adds; their stated errors hold either way.
-/// Everything is a pure expression that vectorizes: f32 calls nothing of the C library; f64 calls it (exp, log, tanh, erf, pow).
+/// Everything is a pure expression that vectorizes: f32 calls nothing of the C library; f64 and pow do, element by element.
 ///
 /// Operands of one call have one type. An ulp is a unit in the last place of the f32 result. Errors are tested by tests/layers/arithmetic_test.cpp.
 #include <Halide.h>
@@ -68,7 +68,7 @@ Expr softplus(const Expr& x);  ///< log(1 + exp(x)): 5 ulp
 Expr expm1_of_negative(const Expr& x);
 /// Correctly rounded.
 Expr square_root(const Expr& x);
-/// a to the power b as C's pow; constant exponents 1, 2, 3, -1 and 0.5 are products, quotients and a root, any other calls the C library.
+/// a to the power b as C's pow; the constant exponents 1, 2, 3 and -1 are products and a quotient.
 Expr power(const Expr& a, const Expr& b);
 
 /// The constant of x's type.

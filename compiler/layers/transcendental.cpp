@@ -7,6 +7,7 @@
 /// approximations of Eigen's ptanh and perf.
 #include <initializer_list>
 #include <limits>
+#include <vector>
 
 #include "layers/arithmetic.h"
 
@@ -52,13 +53,18 @@ Expr exponential_tail(const Expr& rest) {
 
 bool is_double(const Expr& x) { return x.type().bits() == 64; }
 
+/// A function of the C library, called for each element. Not Halide's extern of the like name, which may become an approximation of its own.
+Expr library(const char* name, const std::vector<Expr>& operands) {
+  return Halide::Internal::Call::make(operands[0].type(), name, operands, Halide::Internal::Call::PureExtern);
+}
+
 /// Rounding may end a little beyond 1.
 Expr within_one(const Expr& y) { return clip(y, Expr(-1.0f), Expr(1.0f)); }
 
 }  // namespace
 
 Expr exp(const Expr& x) {
-  if (is_double(x)) return Halide::exp(x);
+  if (is_double(x)) return library("exp", {x});
   const Reduced reduced = reduce(x);
   const Expr& r = reduced.rest;
   const Expr mantissa = (exponential_tail(r) * r + 1.0f) * r + 1.0f;
@@ -69,11 +75,7 @@ Expr exp(const Expr& x) {
 }
 
 Expr expm1_of_negative(const Expr& x) {
-  if (is_double(x)) {
-    // No expm1 in Halide; below 1e-5 the cubic is exact to f64's last place or so.
-    const Expr series = multiply(x, add(like(x, 1), multiply(x, add(like(x, 0.5), multiply(x, like(x, 1.0 / 6))))));
-    return select(less(like(x, -1e-5), x), series, subtract(Halide::exp(x), like(x, 1)));
-  }
+  if (is_double(x)) return library("expm1", {x});
   const Expr bounded = select(less(Expr(-80.0f), x), x, Expr(-80.0f));  // NaN becomes a number
   const Reduced reduced = reduce(bounded);
   const Expr& r = reduced.rest;
@@ -84,7 +86,7 @@ Expr expm1_of_negative(const Expr& x) {
 }
 
 Expr log(const Expr& x) {
-  if (is_double(x)) return Halide::log(x);
+  if (is_double(x)) return library("log", {x});
   const Expr is_subnormal = less(x, Expr(std::numeric_limits<float>::min()));
   const Expr number = select(is_subnormal, multiply(x, Expr(8388608.0f)), x);
   // mantissa in [sqrt(1/2), sqrt(2)), so that numbers near 1 have exponent 0
@@ -108,7 +110,7 @@ Expr sigmoid(const Expr& x) {
 }
 
 Expr tanh(const Expr& x) {
-  if (is_double(x)) return Halide::tanh(x);
+  if (is_double(x)) return library("tanh", {x});
   const Expr bounded = clip(select(arithmetic::is_nan(x), Expr(0.0f), x), Expr(-7.90531111f), Expr(7.90531111f));
   const Expr square = bounded * bounded;
   const Expr numerator = polynomial(square, {-2.76076847742355e-16f, 2.00018790482477e-13f, -8.60467152213735e-11f, 5.12229709037114e-08f,
@@ -118,7 +120,7 @@ Expr tanh(const Expr& x) {
 }
 
 Expr erf(const Expr& x) {
-  if (is_double(x)) return Halide::erf(x);
+  if (is_double(x)) return library("erf", {x});
   const Expr bounded = clip(select(arithmetic::is_nan(x), Expr(0.0f), x), Expr(-4.0f), Expr(4.0f));
   const Expr square = bounded * bounded;
   const Expr numerator = polynomial(square, {-2.72614225801306e-10f, 2.77068142495902e-08f, -2.10102402082508e-06f, -5.69250639462346e-05f,
@@ -131,6 +133,7 @@ Expr erf(const Expr& x) {
 Expr softplus(const Expr& x) {
   // max(x, 0) + log(1 + u) with u = arithmetic::exp(-|x|) in [0, 1]. What 1 + u lost by rounding is given back by the quotient of u and (1 + u) - 1.
   const Expr one = like(x, 1);
+  if (is_double(x)) return add(maximum(x, like(x, 0)), library("log1p", {arithmetic::exp(negate(absolute(x)))}));
   const Expr u = arithmetic::exp(negate(absolute(x)));
   const Expr sum = add(one, u);
   const Expr logarithm = select(equal(sum, one), u, divide(multiply(arithmetic::log(sum), u), subtract(sum, one)));
@@ -146,8 +149,7 @@ Expr power(const Expr& a, const Expr& b) {
     if (*exponent == 3) return multiply(multiply(a, a), a);
     if (*exponent == -1) return divide(like(a, 1), a);
   }
-  const char* name = is_double(a) ? "pow_f64" : "pow_f32";
-  return Halide::Internal::Call::make(a.type(), name, {a, b}, Halide::Internal::Call::PureExtern);
+  return library(is_double(a) ? "pow" : "powf", {a, b});
 }
 
 }  // namespace calotype::layers::arithmetic

@@ -66,7 +66,7 @@ class Tensor:
     """A tensor with the way it is written in the file: by its seed, or number by number."""
 
     def __init__(self, value, seed=None):
-        self.value = np.ascontiguousarray(value)
+        self.value = np.array(value, order="C")  # keeps a scalar a scalar
         self.seed = seed
 
     def json(self, name=None):
