@@ -52,7 +52,7 @@ double work_of(const KernelBuilder& builder) {
 
 /// Registers: the vectorised dimension and a few cells of the next ones.
 struct Tile {
-  Var anchor;                                      ///< accumulators are computed inside this loop
+  Var anchor = Var::outermost();                    ///< accumulators are computed inside this loop
   std::vector<std::pair<Var, std::int64_t>> outer; ///< remaining loops, innermost first
 };
 

@@ -67,7 +67,10 @@ std::vector<TensorData> run(const codegen::LoadedModel& model, const std::vector
   }
   for (const codegen::Port& port : model.results) buffers.emplace_back(static_cast<std::size_t>(port.bytes), std::byte{0xff});
   std::vector<const void*> io;
-  for (auto& buffer : buffers) io.push_back(buffer.data());
+  for (auto& buffer : buffers) {
+    buffer.reserve(1);  // a tensor without elements has an address too
+    io.push_back(buffer.data());
+  }
   const calotype_status status = model.run(state, io.data());
   if (status != CALOTYPE_OK) throw Failure(Fault::machine, model.status_text(status));
   // A second run on the used arena must not change anything.
