@@ -1,0 +1,28 @@
+# calotype_layer_tables(FOLDER entry...): writes FOLDER/layer_table.cpp and FOLDER/definition_table.cpp for a sorted list of layers. An entry is a
+# layer's name, or name:file where the layer is written in file.cpp together with its family.
+set(CALOTYPE_LAYER_TEMPLATES ${CMAKE_CURRENT_LIST_DIR}/../compiler/layers)
+
+function(calotype_layer_tables folder)
+  set(layers ${ARGN})
+  list(TRANSFORM layers REPLACE ":.*" "")
+  set(sorted ${layers})
+  list(SORT sorted)
+  if(NOT "${sorted}" STREQUAL "${layers}")
+    list(JOIN sorted " " sorted)
+    message(FATAL_ERROR "The list of layers is not sorted; it should read: ${sorted}")
+  endif()
+
+  set(layer_declarations "")
+  set(layer_pointers "")
+  set(definition_declarations "")
+  set(definition_pointers "")
+  foreach(layer ${layers})
+    string(APPEND layer_declarations "extern const Layer ${layer};\n")
+    string(APPEND layer_pointers "    &${layer},\n")
+    string(APPEND definition_declarations "extern const Definition ${layer}_definition;\n")
+    string(APPEND definition_pointers "    &${layer}_definition,\n")
+  endforeach()
+  list(LENGTH layers layer_count)
+  configure_file(${CALOTYPE_LAYER_TEMPLATES}/layer_table.cpp.in ${folder}/layer_table.cpp @ONLY)
+  configure_file(${CALOTYPE_LAYER_TEMPLATES}/definition_table.cpp.in ${folder}/definition_table.cpp @ONLY)
+endfunction()
