@@ -222,6 +222,7 @@ std::vector<Diagnostic> check_arguments(const Layer& layer, const Op& op) {
       names.push_back(operand.name);
   }
 
+  std::vector<std::string> meant;  // required arguments that are there, misspelt
   for (std::size_t i = 0; i < op.attributes.size(); ++i) {
     const NamedAttribute& written_argument = op.attributes[i];
     const SourceLocation& name_at = written_argument.location ? written_argument.location : op.location;
@@ -233,7 +234,8 @@ std::vector<Diagnostic> check_arguments(const Layer& layer, const Op& op) {
     const Argument argument = argument_of(layer, written_argument.name);
     if (argument.name.empty()) {
       Diagnostic unknown{Fault::input, name_at, fmt::format("unknown argument '{}'", written_argument.name), {}, op.name};
-      unknown.message = with_suggestion(std::move(unknown.message), nearest_name(written_argument.name, names));
+      meant.push_back(nearest_name(written_argument.name, names));
+      unknown.message = with_suggestion(std::move(unknown.message), meant.back());
       unknown.notes.push_back(names.empty() ? fmt::format("{} takes no argument", layer.name)
                                             : fmt::format("{} takes {}", layer.name, fmt::join(names, ", ")));
       diagnostics.push_back(std::move(unknown));
@@ -246,7 +248,8 @@ std::vector<Diagnostic> check_arguments(const Layer& layer, const Op& op) {
   }
 
   for (const Argument& argument : arguments_of(layer)) {
-    if (argument.is_required && find(op.attributes, argument.name) == nullptr) {
+    const bool is_misspelt = std::find(meant.begin(), meant.end(), argument.name) != meant.end();
+    if (argument.is_required && !is_misspelt && find(op.attributes, argument.name) == nullptr) {
       diagnostics.push_back({Fault::input,
                              op.location,
                              fmt::format("{} needs the argument '{}': {}", layer.name, argument.name, describe(argument)),
@@ -258,19 +261,23 @@ std::vector<Diagnostic> check_arguments(const Layer& layer, const Op& op) {
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string_view>& candidates) {
-  // Edit distance (Levenshtein), row by row; a suggestion may be wrong in at most a third of its letters, or in one of a short name.
+  // Edit distance row by row, two letters swapped counting once; a suggestion may be wrong in at most a third of its letters, or in one of a
+  // short name.
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
   for (const std::string_view candidate : candidates) {
     std::vector<std::size_t> row(candidate.size() + 1);
+    std::vector<std::size_t> above, above_that;
     std::iota(row.begin(), row.end(), std::size_t{0});
     for (std::size_t i = 0; i < name.size(); ++i) {
-      std::size_t diagonal = row[0];
+      above_that = std::move(above);
+      above = row;
       row[0] = i + 1;
       for (std::size_t j = 0; j < candidate.size(); ++j) {
-        const std::size_t replaced = diagonal + (name[i] == candidate[j] ? 0 : 1);
-        diagonal = row[j + 1];
-        row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+        const std::size_t replaced = above[j] + (name[i] == candidate[j] ? 0 : 1);
+        row[j + 1] = std::min({replaced, row[j] + 1, above[j + 1] + 1});
+        const bool swapped = i > 0 && j > 0 && name[i] == candidate[j - 1] && name[i - 1] == candidate[j];
+        if (swapped) row[j + 1] = std::min(row[j + 1], above_that[j - 1] + 1);
       }
     }
     if (row.back() < best_distance) {

@@ -9,6 +9,10 @@
 namespace calotype::frontend::text {
 namespace {
 
+// Names grow with each block around them, and suggestions compare them letter by letter.
+constexpr std::size_t longest_name = 500;
+constexpr std::size_t longest_string = 4000;
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; }
 bool is_word(char c) { return is_letter(c) || is_digit(c); }
@@ -145,6 +149,7 @@ class Lexer {
       ++at_;
       while (is_word(current())) ++at_;
     }
+    if (at_ - begin > longest_name) return bad(begin, fmt::format("a name has at most {} characters", longest_name));
     push(TokenKind::name, begin);
   }
 
@@ -205,6 +210,7 @@ class Lexer {
       }
     }
     ++at_;
+    if (at_ - begin > longest_string) message = fmt::format("a string has at most {} characters", longest_string);
     if (!message.empty()) return bad(begin, message);
     push(TokenKind::quoted, begin);
   }
