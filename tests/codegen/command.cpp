@@ -58,4 +58,20 @@ std::vector<std::string> symbols_of(const std::filesystem::path& path, const std
   return names;
 }
 
+std::vector<std::string> symbols_left_open(const std::filesystem::path& archive) {
+  const std::vector<std::string> undefined = symbols_of(archive, "Uw"), defined = symbols_of(archive, "TDRBV");
+  std::vector<std::string> open;
+  std::set_difference(undefined.begin(), undefined.end(), defined.begin(), defined.end(), std::back_inserter(open));
+  return open;
+}
+
+std::vector<std::string> symbol_list(const std::filesystem::path& path) {
+  std::istringstream lines(read_text(path));
+  std::vector<std::string> names;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && !line.starts_with('#')) names.push_back(line);
+  }
+  return names;
+}
+
 }  // namespace calotype::codegen

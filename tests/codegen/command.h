@@ -37,4 +37,10 @@ void write_text(const std::filesystem::path& path, const std::string& text);
 /// The lines of `nm` on an object or archive whose symbol has one of these type letters, as bare names, sorted and unique.
 std::vector<std::string> symbols_of(const std::filesystem::path& path, const std::string& letters);
 
+/// What an archive as a whole leaves undefined, sorted.
+std::vector<std::string> symbols_left_open(const std::filesystem::path& archive);
+
+/// The lines of a list, without comments.
+std::vector<std::string> symbol_list(const std::filesystem::path& path);
+
 }  // namespace calotype::codegen
