@@ -18,8 +18,6 @@
 
 namespace calotype::testing {
 
-Graph read_statement(const std::string& statement, const std::vector<NamedTensor>& inputs, std::size_t results);
-
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -86,7 +84,14 @@ const TensorData& numbers_of(const Graph& graph, const Value& value, const Layer
 }
 
 Graph build(const std::string& statement, const std::vector<NamedTensor>& inputs, std::size_t results) {
-  Graph graph = read_statement(statement, inputs, results);
+  std::string text = "network case(";
+  for (const NamedTensor& input : inputs)
+    text += fmt::format("{}{}: {}", &input == inputs.data() ? "" : ", ", input.name, to_text(input.data.type));
+  std::string names = "y";
+  for (std::size_t i = 1; i < results; ++i) names += fmt::format(", y{}", i);
+  text += fmt::format(") -> {} {{\n  {} = {}\n}}\n", names, names, statement);
+  Graph graph = frontend::parse(std::make_shared<const SourceFile>(SourceFile{"case.layers", text}));
+  passes::bind_symbols(graph, {});
   passes::infer_shapes(graph);
   return graph;
 }
