@@ -2,6 +2,8 @@
 /// The functions that follow a layer: relu and its relatives, the sigmoid and what is made of it. Each may be written as a layer or, with its
 /// defaults, as `activation=NAME`. A NaN stays NaN in all of them. Formulas and defaults as PyTorch's; the errors of exp, tanh and erf as
 /// layers/arithmetic.h states them.
+#include <cmath>
+
 #include "layers/elementwise.h"
 
 namespace calotype::layers {
@@ -19,24 +21,32 @@ Expr relu_of(const Call&, const Expr& x) { return arithmetic::relu(x); }
 
 Expr relu6_of(const Call&, const Expr& x) { return arithmetic::clip(x, like(x, 0), like(x, 6)); }
 
+/// The bound in x's type; of an integer type the last number inside of it.
+Expr least_of(const Call& call, const Expr& x) {
+  const double bound = call.real("min");
+  return x.type().is_float() ? like(x, bound) : arithmetic::convert(x.type(), Expr(std::ceil(bound)));
+}
+Expr most_of(const Call& call, const Expr& x) {
+  const double bound = call.real("max");
+  return x.type().is_float() ? like(x, bound) : arithmetic::convert(x.type(), Expr(std::floor(bound)));
+}
+
 /// min(max(x, min), max); either bound may be left out.
 Expr clip_of(const Call& call, const Expr& x) {
   Expr y = x;
   if (call.has_argument("min")) {
-    const Expr least = like(x, call.real("min"));
+    const Expr least = least_of(call, x);
     y = select(less(y, least), least, y);
   }
   if (call.has_argument("max")) {
-    const Expr most = like(x, call.real("max"));
+    const Expr most = most_of(call, x);
     y = select(less(most, y), most, y);
   }
   return y;
 }
 
 /// x, or slope x where x is negative.
-Expr leaky_relu_of(const Call& call, const Expr& x) {
-  return select(less(x, like(x, 0)), multiply(x, like(x, call.real("slope"))), x);
-}
+Expr leaky_relu_of(const Call& call, const Expr& x) { return select(less(x, like(x, 0)), multiply(x, like(x, call.real("slope"))), x); }
 
 /// x, or alpha (exp(x) - 1) where x is negative.
 Expr elu_of(const Call& call, const Expr& x) {
@@ -88,8 +98,7 @@ Expr softplus_of(const Call&, const Expr& x) { return arithmetic::softplus(x); }
 
 }  // namespace
 
-extern constinit const Layer clip =
-    unary("clip", same_number, optional("min", ArgumentKind::real), optional("max", ArgumentKind::real));
+extern constinit const Layer clip = unary("clip", same_number, optional("min", ArgumentKind::real), optional("max", ArgumentKind::real));
 extern constinit const Layer elu = unary("elu", same_float, optional("alpha", ArgumentKind::real, "1"));
 extern constinit const Layer gelu = unary("gelu", same_float, optional("approximate", ArgumentKind::word, "none", "none tanh"));
 extern constinit const Layer hard_sigmoid = unary("hard_sigmoid", same_float, optional("alpha", ArgumentKind::real, "0.16666666666666666"),

@@ -142,7 +142,8 @@ Expr convert(const Type& to, const Expr& x) {
     // Powers of two, exact in any float: the first numbers that do not fit.
     const double above = std::ldexp(1.0, to.is_int() ? to.bits() - 1 : to.bits());
     const double below = to.is_int() ? -above : 0.0;
-    const Expr inside = Halide::cast(to, select(less(number, like(number, above)) && less(like(number, below), number), number, like(number, 0)));
+    const Expr inside =
+        Halide::cast(to, select(less(number, like(number, above)) && less(like(number, below), number), number, like(number, 0)));
     return select(less_equal(like(number, above), number), to.max(), less_equal(number, like(number, below)), to.min(), inside);
   }
   const Type bits = to.with_code(halide_type_uint);
@@ -157,6 +158,13 @@ Expr to_boolean(const Expr& x) {
 
 Expr widen(const Expr& x) { return x.type().is_float() && x.type().bits() < 32 ? Halide::cast<float>(x) : x; }
 
-Expr narrow(const Type& to, const Expr& x) { return x.type() == to ? x : Halide::cast(to, x); }
+Expr narrow(const Type& to, const Expr& x) {
+  if (x.type() == to) return x;
+  const Expr rounded = Halide::cast(to, x);
+  if (to.bits() != 16) return rounded;
+  // Halide's emulation, used where the processor has no such conversion, makes infinity of NaN.
+  const Expr not_a_number = Halide::reinterpret(to, Halide::cast<std::uint16_t>(to.is_bfloat() ? 0x7fc0 : 0x7e00));
+  return select(equal(x, x), rounded, not_a_number);
+}
 
 }  // namespace calotype::layers::arithmetic

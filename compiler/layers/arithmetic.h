@@ -58,11 +58,11 @@ Expr widen(const Expr& x);
 Expr narrow(const Type& to, const Expr& x);
 
 // Transcendental functions of f32 and f64. Limits at infinities are right and NaN stays NaN. f32 errors:
-Expr exp(const Expr& x);       ///< 2 ulp; results below the smallest normal number (x < -87.33) are 0
-Expr log(const Expr& x);       ///< 2 ulp, subnormal operands included
-Expr sigmoid(const Expr& x);   ///< 4 ulp; results below the smallest normal number are 0
-Expr tanh(const Expr& x);      ///< 8 ulp, never beyond 1
-Expr erf(const Expr& x);       ///< 8 ulp, never beyond 1
+Expr exp(const Expr& x);  ///< 2 ulp; results below the smallest normal number (x < -87.33) are 0
+Expr log(const Expr& x);  ///< 2 ulp, subnormal operands included
+Expr sigmoid(const Expr& x);  ///< 4 ulp; results below the smallest normal number are 0
+Expr tanh(const Expr& x);  ///< 8 ulp, never beyond 1
+Expr erf(const Expr& x);  ///< 8 ulp, never beyond 1
 Expr softplus(const Expr& x);  ///< log(1 + exp(x)): 5 ulp
 /// exp(x) - 1 for x <= 0, without cancellation: 3 ulp. Other operands give something finite or NaN, without meaning.
 Expr expm1_of_negative(const Expr& x);

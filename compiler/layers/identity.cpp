@@ -53,7 +53,8 @@ std::vector<TensorType> infer_reshape(const Call& call) {
   const std::int64_t elements = x.elements();
   if (left_over != extents.end()) {
     if (known == 0 || elements % known != 0) {
-      call.fail("shape", fmt::format("{} has {} elements, which no extent in place of -1 makes of {}", to_text(x.extents), elements, to_text(extents)));
+      call.fail("shape", fmt::format("{} has {} elements, which no extent in place of -1 makes of {}", to_text(x.extents), elements,
+                                     to_text(extents)));
     }
     *left_over = elements / known;
   } else if (known != elements) {
@@ -68,7 +69,8 @@ std::vector<TensorType> infer_squeeze(const Call& call) {
   if (call.has_argument("axes")) {
     for (const int axis : call.axes("axes", x.rank())) {
       const auto at = static_cast<std::size_t>(axis);
-      if (x.extents[at] != 1) call.fail("axes", fmt::format("axis {} of {} is {}; squeeze removes extents of 1 only", axis, to_text(x.extents), x.extents[at]));
+      if (x.extents[at] != 1)
+        call.fail("axes", fmt::format("axis {} of {} is {}; squeeze removes extents of 1 only", axis, to_text(x.extents), x.extents[at]));
       removed[at] = true;
     }
   } else {
@@ -124,6 +126,7 @@ Halide::Expr define_reshape(const Call& call, const std::vector<Tensor>& operand
         target_cells = checked_multiply(target_cells, to[targets[t++]]);
       }
     }
+    narrow(source_cells);  // the position counts them all
     Halide::Expr position = index[targets[first_target]];
     for (std::size_t i = first_target + 1; i < t; ++i) position = position * narrow(to[targets[i]]) + index[targets[i]];
     for (std::size_t i = s; i-- > first_source;) {
@@ -143,8 +146,11 @@ constexpr Layer shape_layer(std::string_view name, std::vector<TensorType> (*inf
 }  // namespace
 
 extern constinit const Layer identity = {.name = "identity", .operands = {{"x"}}, .traits = identity_traits, .infer = infer_same};
-extern constinit const Layer dropout = {
-    .name = "dropout", .operands = {{"x"}}, .arguments = {optional("rate", ArgumentKind::real, "0.5")}, .traits = identity_traits, .infer = infer_same};
+extern constinit const Layer dropout = {.name = "dropout",
+                                        .operands = {{"x"}},
+                                        .arguments = {optional("rate", ArgumentKind::real, "0.5")},
+                                        .traits = identity_traits,
+                                        .infer = infer_same};
 extern constinit const Layer flatten = shape_layer("flatten", infer_flatten);
 extern constinit const Layer reshape = shape_layer("reshape", infer_reshape, required("shape", ArgumentKind::integers));
 extern constinit const Layer squeeze = shape_layer("squeeze", infer_squeeze, optional("axes", ArgumentKind::integers));

@@ -73,10 +73,11 @@ std::vector<Range> slice_ranges(const Call& call) {
   std::iota(axes.begin(), axes.end(), 0);
   if (call.has_argument("axes")) axes = call.axes("axes", call.type(0).rank());
   if (begin.size() != end.size() || begin.size() != step.size() || begin.size() != axes.size()) {
-    call.fail("begin", fmt::format("'begin', 'end', 'step' and 'axes' must have one number for each axis, not {}, {}, {} and {}", begin.size(), end.size(),
-                                   step.size(), axes.size()));
+    call.fail("begin", fmt::format("'begin', 'end', 'step' and 'axes' must have one number for each axis, not {}, {}, {} and {}",
+                                   begin.size(), end.size(), step.size(), axes.size()));
   }
-  if (axes.size() > extents.size()) call.fail("begin", fmt::format("{} numbers, but {} has {} dimensions", axes.size(), to_text(extents), extents.size()));
+  if (axes.size() > extents.size())
+    call.fail("begin", fmt::format("{} numbers, but {} has {} dimensions", axes.size(), to_text(extents), extents.size()));
 
   std::vector<Range> ranges;
   for (const std::int64_t extent : extents) ranges.push_back({0, 1, extent});
@@ -118,8 +119,8 @@ std::vector<TensorType> infer_concat(const Call& call) {
         continue;
       }
     }
-    call.fail(fmt::format("concat cannot join {} {} to {} {} along axis {}", call.operand(i).name, to_text(call.type(i)), call.operand(0).name,
-                          to_text(call.type(0)), axis),
+    call.fail(fmt::format("concat cannot join {} {} to {} {} along axis {}", call.operand(i).name, to_text(call.type(i)),
+                          call.operand(0).name, to_text(call.type(0)), axis),
               std::vector<std::string>{"types, ranks and all other extents must be equal"});
   }
   return {result};
@@ -135,7 +136,8 @@ Halide::Expr define_concat(const Call& call, const std::vector<Tensor>& operands
     end = begin;
     if (extent == 0) continue;
     Index read = index;
-    if (extent != call.result().extents[axis]) read[axis] = clamp(begin == 0 ? index[axis] : index[axis] - narrow(begin), 0, narrow(extent - 1));
+    if (extent != call.result().extents[axis])
+      read[axis] = clamp(begin == 0 ? index[axis] : index[axis] - narrow(begin), 0, narrow(extent - 1));
     const Halide::Expr mine = (*operand)(read);
     element = element.defined() ? Halide::select(index[axis] < narrow(begin + extent), mine, element) : mine;
   }
@@ -196,8 +198,8 @@ extern constinit const Layer concat = {
 extern constinit const Layer slice = {
     .name = "slice",
     .operands = {{"x"}},
-    .arguments = {required("begin", ArgumentKind::integers), required("end", ArgumentKind::integers), optional("step", ArgumentKind::integers, "1"),
-                  optional("axes", ArgumentKind::integers)},
+    .arguments = {required("begin", ArgumentKind::integers), required("end", ArgumentKind::integers),
+                  optional("step", ArgumentKind::integers, "1"), optional("axes", ArgumentKind::integers)},
     .infer = infer_slice,
 };
 extern constinit const Layer split = {

@@ -20,11 +20,13 @@ Amount amount_of(const Call& call) {
   const std::size_t rank = call.type(0).extents.size(), spatial = rank > 2 ? rank - 2 : 0;
   Extents written = call.integers("amount");
   if (written.size() == 1 && spatial > 0) written.assign(2 * spatial, written[0]);
-  if (written.size() == spatial && spatial > 0) written.insert(written.end(), written.begin(), written.begin() + static_cast<std::ptrdiff_t>(spatial));
+  if (written.size() == spatial && spatial > 0)
+    written.insert(written.end(), written.begin(), written.begin() + static_cast<std::ptrdiff_t>(spatial));
   const std::size_t covered = written.size() / 2;
   if (written.size() % 2 != 0 || (covered != spatial && covered != rank)) {
-    call.fail("amount", fmt::format("'amount' has {} numbers; {} has {} spatial dimensions and {} in all, and [begin..., end...] two for each", written.size(),
-                                    to_text(call.type(0).extents), spatial, rank));
+    call.fail("amount",
+              fmt::format("'amount' has {} numbers; {} has {} spatial dimensions and {} in all, and [begin..., end...] two for each",
+                          written.size(), to_text(call.type(0).extents), spatial, rank));
   }
   Amount amount = {Extents(rank, 0), Extents(rank, 0)};
   for (std::size_t i = 0; i < covered; ++i) {
@@ -43,10 +45,12 @@ std::vector<TensorType> infer(const Call& call) {
     // A mirror and a copy of the other side show each cell once.
     const std::int64_t reach = mode == "reflect" ? extent - 1 : mode == "wrap" ? extent : extent > 0 ? most : 0;
     if (mode != "constant" && most > 0 && most > reach) {
-      call.fail("amount", fmt::format("mode={} can pad dimension {} of {} by at most {}, not {}", mode, i, to_text(call.type(0).extents), reach, most));
+      call.fail("amount", fmt::format("mode={} can pad dimension {} of {} by at most {}, not {}", mode, i, to_text(call.type(0).extents),
+                                      reach, most));
     }
     result.extents[i] = checked_add(checked_add(extent, amount.begin[i]), amount.end[i]);
-    if (result.extents[i] < 0) call.fail("amount", fmt::format("'amount' cuts off more than dimension {} of {} has", i, to_text(call.type(0).extents)));
+    if (result.extents[i] < 0)
+      call.fail("amount", fmt::format("'amount' cuts off more than dimension {} of {} has", i, to_text(call.type(0).extents)));
   }
   return {result};
 }
@@ -78,7 +82,8 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
 extern constinit const Layer pad = {
     .name = "pad",
     .operands = {{"x"}},
-    .arguments = {required("amount", ArgumentKind::integers), optional("mode", ArgumentKind::word, "constant", "constant reflect edge wrap"),
+    .arguments = {required("amount", ArgumentKind::integers),
+                  optional("mode", ArgumentKind::word, "constant", "constant reflect edge wrap"),
                   optional("value", ArgumentKind::real, "0")},
     .infer = infer,
 };

@@ -44,7 +44,8 @@ std::vector<TensorType> infer_sum(const Call& call) {
 }
 
 std::vector<TensorType> infer_nonempty(const Call& call) {
-  if (cells_of(call) == 0) call.fail(fmt::format("{} of no elements: {} has an extent of 0", call.layer().name, to_text(call.type(0).extents)));
+  if (cells_of(call) == 0)
+    call.fail(fmt::format("{} of no elements: {} has an extent of 0", call.layer().name, to_text(call.type(0).extents)));
   return {reduced_type(call)};
 }
 
@@ -92,7 +93,8 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   } else {
     total(arguments) = widened(first);
     const Halide::Expr so_far = total(arguments);
-    total(arguments) = reduction == Reduction::maximum ? arithmetic::maximum(so_far, widened(read)) : arithmetic::minimum(so_far, widened(read));
+    total(arguments) =
+        reduction == Reduction::maximum ? arithmetic::maximum(so_far, widened(read)) : arithmetic::minimum(so_far, widened(read));
   }
   stages.accumulators.push_back(total);
   Halide::Expr result = total(storage_order(index));

@@ -43,7 +43,8 @@ std::vector<Resizing> resizings(const Call& call) {
   std::vector<Resizing> list;
   if (has_size) {
     const Extents size = call.extents("size", rank);
-    for (std::size_t i = 0; i < from.size(); ++i) list.push_back({from[i], size[i], static_cast<float>(size[i]) / static_cast<float>(from[i])});
+    for (std::size_t i = 0; i < from.size(); ++i)
+      list.push_back({from[i], size[i], static_cast<float>(size[i]) / static_cast<float>(from[i])});
   } else {
     std::vector<double> scale = call.reals("scale");
     if (scale.size() == 1) scale.resize(from.size(), scale[0]);
@@ -98,7 +99,8 @@ Expr nearest(const Call& call, const Resizing& dimension, const Expr& index) {
   const std::string mode = call.word("coordinate_transformation_mode"), rounding = call.word("nearest_mode");
   if (dimension.from == dimension.to && dimension.scale == 1) return index;
   // Whole factors, by far the most frequent: each cell is repeated.
-  const bool is_whole = dimension.scale == std::floor(dimension.scale) && dimension.to == dimension.from * static_cast<std::int64_t>(dimension.scale);
+  const bool is_whole =
+      dimension.scale == std::floor(dimension.scale) && dimension.to == dimension.from * static_cast<std::int64_t>(dimension.scale);
   const bool is_centred = mode == "half_pixel" || mode == "half_pixel_symmetric" || (mode == "pytorch_half_pixel" && dimension.to > 1);
   const bool repeats = (is_centred && rounding.starts_with("round")) || (mode == "asymmetric" && rounding == "floor");
   if (is_whole && repeats) return index / narrow(dimension.to / dimension.from);

@@ -95,9 +95,10 @@ Expr log(const Expr& x) {
   const Expr mantissa = float_of(bits - (Halide::reinterpret<std::uint32_t>(exponent) << 23));
   const Expr f = subtract(mantissa, Expr(1.0f));
   const Expr e = subtract(Halide::cast<float>(exponent), select(is_subnormal, Expr(23.0f), Expr(0.0f)));
-  const Expr tail = f * f * (f * polynomial(f, {-7.642696e-2f, 1.2773968e-1f, -1.3163014e-1f, 1.4200303e-1f, -1.662294e-1f, 2.0001273e-1f,
-                                                -2.5000831e-1f, 3.3333331e-1f}) -
-                             0.5f);
+  const Expr tail = f * f *
+                    (f * polynomial(f, {-7.642696e-2f, 1.2773968e-1f, -1.3163014e-1f, 1.4200303e-1f, -1.662294e-1f, 2.0001273e-1f,
+                                        -2.5000831e-1f, 3.3333331e-1f}) -
+                     0.5f);
   const Expr inside = add(add(add(tail, multiply(e, Expr(kLn2Low))), f), multiply(e, Expr(kLn2High)));
   const Expr zero = 0.0f;
   const Expr outside = select(equal(x, zero), Expr(-kInfinity), less(x, zero), Expr(std::numeric_limits<float>::quiet_NaN()), x);
@@ -125,8 +126,8 @@ Expr erf(const Expr& x) {
   const Expr square = bounded * bounded;
   const Expr numerator = polynomial(square, {-2.72614225801306e-10f, 2.77068142495902e-08f, -2.10102402082508e-06f, -5.69250639462346e-05f,
                                              -7.34990630326855e-04f, -2.95459980854025e-03f, -1.60960333262415e-02f});
-  const Expr denominator = polynomial(square, {-1.45660718464996e-05f, -2.13374055278905e-04f, -1.68282697438203e-03f, -7.37332916720468e-03f,
-                                               -1.42647390514189e-02f});
+  const Expr denominator = polynomial(
+      square, {-1.45660718464996e-05f, -2.13374055278905e-04f, -1.68282697438203e-03f, -7.37332916720468e-03f, -1.42647390514189e-02f});
   return select(arithmetic::is_nan(x), x, within_one(multiply(bounded, divide(numerator, denominator))));
 }
 

@@ -25,9 +25,20 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 /// Positive and negative floats of every exponent, zeros, subnormals, infinities and NaN, and a dense sweep of what networks see.
 Buffer<float> sweep() {
-  std::vector<float> numbers = {0.0f, -0.0f, kInfinity, -kInfinity, kNan, -kNan, 1.0f, -1.0f, std::numeric_limits<float>::denorm_min(),
-                                std::numeric_limits<float>::min(), std::numeric_limits<float>::max(), std::numeric_limits<float>::lowest()};
-  for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += 10007) numbers.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+  std::vector<float> numbers = {0.0f,
+                                -0.0f,
+                                kInfinity,
+                                -kInfinity,
+                                kNan,
+                                -kNan,
+                                1.0f,
+                                -1.0f,
+                                std::numeric_limits<float>::denorm_min(),
+                                std::numeric_limits<float>::min(),
+                                std::numeric_limits<float>::max(),
+                                std::numeric_limits<float>::lowest()};
+  for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += 10007)
+    numbers.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
   for (int i = -200000; i <= 200000; ++i) numbers.push_back(static_cast<float>(i) * 5.3e-4f);
   while (numbers.size() % 64 != 0) numbers.push_back(0.5f);
   Buffer<float> buffer(static_cast<int>(numbers.size()));
@@ -65,8 +76,8 @@ struct Function {
   const char* name;
   Expr (*expression)(const Expr&);
   double (*exact)(double);
-  double ulps;           ///< largest error allowed
-  double smallest = 0;   ///< below this magnitude the result may be 0
+  double ulps;  ///< largest error allowed
+  double smallest = 0;  ///< below this magnitude the result may be 0
   double most = kInfinity;  ///< operands above are not tried
 };
 
@@ -97,15 +108,15 @@ double exact_softplus_or_nan(double x) { return std::isnan(x) ? x : exact_softpl
 
 constexpr double kSmallestNormal = std::numeric_limits<float>::min();
 
-INSTANTIATE_TEST_SUITE_P(
-    layers, transcendental,
-    ::testing::Values(Function{"exp", arithmetic::exp, std::exp, 2, kSmallestNormal}, Function{"log", arithmetic::log, std::log, 2},
-                      Function{"sigmoid", arithmetic::sigmoid, exact_sigmoid, 4, kSmallestNormal},
-                      Function{"tanh", arithmetic::tanh, std::tanh, 8}, Function{"erf", arithmetic::erf, std::erf, 8},
-                      Function{"softplus", arithmetic::softplus, exact_softplus_or_nan, 5, kSmallestNormal},
-                      Function{"expm1_of_negative", arithmetic::expm1_of_negative, std::expm1, 3, 0, 0},
-                      Function{"square_root", arithmetic::square_root, std::sqrt, 0.5}),
-    [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(layers, transcendental,
+                         ::testing::Values(Function{"exp", arithmetic::exp, std::exp, 2, kSmallestNormal},
+                                           Function{"log", arithmetic::log, std::log, 2},
+                                           Function{"sigmoid", arithmetic::sigmoid, exact_sigmoid, 4, kSmallestNormal},
+                                           Function{"tanh", arithmetic::tanh, std::tanh, 8}, Function{"erf", arithmetic::erf, std::erf, 8},
+                                           Function{"softplus", arithmetic::softplus, exact_softplus_or_nan, 5, kSmallestNormal},
+                                           Function{"expm1_of_negative", arithmetic::expm1_of_negative, std::expm1, 3, 0, 0},
+                                           Function{"square_root", arithmetic::square_root, std::sqrt, 0.5}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 /// Pairs of all the numbers, as two buffers.
 template <typename Number>
@@ -133,8 +144,8 @@ void expect_pairs(const char* name, const std::vector<Number>& numbers, Expr (*e
     for (int k = 0; k < a.width(); ++k) {
       const Number expected = exact(a(k), b(k));
       const bool both_nan = expected != expected && result(k) != result(k);
-      EXPECT_TRUE(both_nan || result(k) == expected) << name << "(" << +a(k) << ", " << +b(k) << ") is " << +result(k) << ", not " << +expected
-                                                     << (is_strict ? " strict" : " relaxed");
+      EXPECT_TRUE(both_nan || result(k) == expected) << name << "(" << +a(k) << ", " << +b(k) << ") is " << +result(k) << ", not "
+                                                     << +expected << (is_strict ? " strict" : " relaxed");
     }
   }
 }
@@ -187,20 +198,23 @@ TYPED_TEST_SUITE(integer_arithmetic, Integers);
 TYPED_TEST(integer_arithmetic, is_that_of_c) {
   using Limits = std::numeric_limits<TypeParam>;
   using Wide = std::int64_t;
-  const std::vector<TypeParam> numbers = {0, 1, 2, 3, 7, 31, TypeParam(-1), TypeParam(-3), TypeParam(-7), Limits::min(), Limits::max(), Limits::max() / 2};
+  const std::vector<TypeParam> numbers = {
+      0, 1, 2, 3, 7, 31, TypeParam(-1), TypeParam(-3), TypeParam(-7), Limits::min(), Limits::max(), Limits::max() / 2};
   const auto low = [](Wide wide) { return static_cast<TypeParam>(wide); };
   expect_pairs<TypeParam>("add", numbers, arithmetic::add, [&](TypeParam a, TypeParam b) { return low(Wide{a} + Wide{b}); });
   expect_pairs<TypeParam>("subtract", numbers, arithmetic::subtract, [&](TypeParam a, TypeParam b) { return low(Wide{a} - Wide{b}); });
   expect_pairs<TypeParam>("multiply", numbers, arithmetic::multiply, [&](TypeParam a, TypeParam b) {
     return static_cast<TypeParam>(static_cast<std::uint64_t>(Wide{a}) * static_cast<std::uint64_t>(Wide{b}));
   });
-  expect_pairs<TypeParam>("divide", numbers, arithmetic::divide, [&](TypeParam a, TypeParam b) { return b == 0 ? low(0) : low(Wide{a} / Wide{b}); });
-  expect_pairs<TypeParam>("remainder", numbers, arithmetic::remainder, [&](TypeParam a, TypeParam b) { return b == 0 ? low(0) : low(Wide{a} % Wide{b}); });
-  expect_pairs<TypeParam>("floored_remainder", numbers, arithmetic::floored_remainder, [&](TypeParam a, TypeParam b) {
-    return b == 0 ? low(0) : low((Wide{a} % Wide{b} + Wide{b}) % Wide{b});
-  });
+  expect_pairs<TypeParam>("divide", numbers, arithmetic::divide,
+                          [&](TypeParam a, TypeParam b) { return b == 0 ? low(0) : low(Wide{a} / Wide{b}); });
+  expect_pairs<TypeParam>("remainder", numbers, arithmetic::remainder,
+                          [&](TypeParam a, TypeParam b) { return b == 0 ? low(0) : low(Wide{a} % Wide{b}); });
+  expect_pairs<TypeParam>("floored_remainder", numbers, arithmetic::floored_remainder,
+                          [&](TypeParam a, TypeParam b) { return b == 0 ? low(0) : low((Wide{a} % Wide{b} + Wide{b}) % Wide{b}); });
   expect_pairs<TypeParam>("shift_left", numbers, arithmetic::shift_left, [&](TypeParam a, TypeParam b) {
-    return b < 0 || Wide{b} >= Limits::digits + Limits::is_signed ? low(0) : static_cast<TypeParam>(static_cast<std::uint64_t>(Wide{a}) << b);
+    return b < 0 || Wide{b} >= Limits::digits + Limits::is_signed ? low(0)
+                                                                  : static_cast<TypeParam>(static_cast<std::uint64_t>(Wide{a}) << b);
   });
   expect_pairs<TypeParam>("shift_right", numbers, arithmetic::shift_right, [&](TypeParam a, TypeParam b) {
     return b < 0 || Wide{b} >= Limits::digits + Limits::is_signed ? low(a < 0 ? -1 : 0) : low(Wide{a} >> b);

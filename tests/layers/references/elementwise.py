@@ -104,6 +104,8 @@ case("activations", "clip below only", "clip(x, min=-0.5)", {"x": wide}, {}, [np
 case("activations", "clip of nothing", "clip(x)", {"x": wide}, {}, [wide.value], tolerance=0)
 integers = random([3, 7], 1, "i8")
 case("activations", "clip of i8", "clip(x, min=20, max=50)", {"x": integers}, {}, [np.clip(integers.value, 20, 50)], tolerance=0)
+case("activations", "clip of i8 beyond its range", "clip(x, min=-1000, max=50.5)", {"x": integers}, {}, [np.minimum(integers.value, 50)], tolerance=0)
+case("activations", "clip of i8 without bounds", "clip(x, min=-inf, max=inf)", {"x": integers}, {}, [integers.value], tolerance=0)
 positive = Tensor(np.abs(wide.value) + np.float32(1e-3))
 case("activations", "log", "log(x)", {"x": positive}, {}, [np.log(positive.value.astype(np.float64)).astype(np.float32)], tolerance=1e-6)
 case("activations", "sqrt", "sqrt(x)", {"x": positive}, {}, [np.sqrt(positive.value)], tolerance=0)
