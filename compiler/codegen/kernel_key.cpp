@@ -7,11 +7,10 @@
 
 #include <algorithm>
 
+#include "codegen/code_version.h"
+
 namespace calotype::codegen {
 namespace {
-
-/// Any change of the generated code for an equal key takes a new number here; so does a new release of Halide.
-constexpr int code_version = 1;
 
 std::string text_of(const Attribute& attribute) {
   struct Printer {
@@ -57,7 +56,7 @@ std::string buffer_text(const plan::Buffer& buffer) {
 }  // namespace
 
 std::string kernel_key(const plan::Plan& plan, const plan::Kernel& kernel, const plan::Target& target) {
-  std::string key = fmt::format("calotype kernel {}\ntarget {}\nschedule {}", code_version, target.text, kernel.schedule);
+  std::string key = fmt::format("calotype kernel {}\ntarget {}\nschedule {}", code_version(), target.text, kernel.schedule);
   for (const auto& [name, value] : kernel.parameters) key += fmt::format(" {}={}", name, value);
   key += fmt::format("\nresult {}\n", kernel.result);
   for (const OpId op : kernel.ops) key += op_text(plan, kernel, plan.graph.op(op)) + "\n";
