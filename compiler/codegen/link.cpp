@@ -53,8 +53,12 @@ void link(const plan::Plan& plan, const Objects& objects, const Library& library
 
   const std::vector<std::byte> driver = make_driver(plan, library.target, facts);
   std::vector<ObjectBytes> parts = {{"driver", text_of(driver)}, {"runtime", embedded::runtime_object()}};
-  for (const KernelObject& kernel : objects.distinct) parts.push_back({"kernel", text_of(kernel.object)});
-  merge_objects(parts, name, work, work / "model.o");
+  std::vector<std::string> kernel_symbols;
+  for (const KernelObject& kernel : objects.distinct) {
+    parts.push_back({"kernel", text_of(kernel.object)});
+    kernel_symbols.push_back(kernel.symbol);
+  }
+  merge_objects(parts, kernel_symbols, name, work, work / "model.o");
 
   cache::write_atomically(work / "pool.o", embedded::pool_object());
   members.push_back({"calotype_pool.o", work / "pool.o"});

@@ -14,6 +14,7 @@
 #include <llvm/Support/FileSystem.h>
 #include <llvm/Support/raw_ostream.h>
 
+#include <deque>
 #include <mutex>
 #include <set>
 
@@ -61,9 +62,46 @@ void check_undefined(const llvm::object::ObjectFile& object) {
   if (!unknown.empty()) throw Failure(Fault::bug, fmt::format("the generated code calls what the run time does not have: {}", list));
 }
 
-void rename_and_hide(const std::filesystem::path& merged, std::string_view name, const std::filesystem::path& result) {
+/// New names for the functions of kernels and for their sections.
+struct KernelNames {
+  std::deque<std::string> texts;  ///< what the maps of objcopy refer to
+  int loops = 0;
+
+  /// `name` with the kernel's symbol at its start replaced, or nothing if it belongs to no kernel.
+  const std::string* of(llvm::StringRef name, const std::vector<std::string>& kernel_symbols) {
+    for (std::size_t i = 0; i < kernel_symbols.size(); ++i) {
+      if (!name.starts_with(kernel_symbols[i])) continue;
+      const bool whole = name.size() == kernel_symbols[i].size();
+      return &texts.emplace_back(whole ? fmt::format("kernel_{}", i) : fmt::format("kernel_{}_loop_{}", i, loops++));
+    }
+    return nullptr;
+  }
+};
+
+void rename_kernels(const llvm::object::ObjectFile& object, const std::vector<std::string>& kernel_symbols, KernelNames& names,
+                    llvm::objcopy::CommonConfig& common) {
+  for (const llvm::object::SymbolRef& symbol : object.symbols()) {
+    const llvm::StringRef name = take(symbol.getName(), "reading symbols");
+    if (const std::string* renamed = names.of(name, kernel_symbols)) common.SymbolsToRename[name] = *renamed;
+  }
+  for (const llvm::object::SectionRef& section : object.sections()) {
+    llvm::StringRef name = take(section.getName(), "reading sections");
+    const llvm::StringRef whole = name;
+    if (!name.consume_front(".text.") || common.SectionsToRename.contains(whole)) continue;
+    if (const std::string* renamed = names.of(name, kernel_symbols)) {
+      llvm::objcopy::SectionRename rename;
+      rename.OriginalName = whole;
+      rename.NewName = names.texts.emplace_back(".text." + *renamed);
+      common.SectionsToRename[whole] = rename;
+    }
+  }
+}
+
+void rename_and_hide(const std::filesystem::path& merged, const std::vector<std::string>& kernel_symbols, std::string_view name,
+                     const std::filesystem::path& result) {
   auto binary = take(llvm::object::createBinary(merged.string()), "reading the merged object");
-  check_undefined(llvm::cast<llvm::object::ObjectFile>(*binary.getBinary()));
+  const auto& object = llvm::cast<llvm::object::ObjectFile>(*binary.getBinary());
+  check_undefined(object);
 
   llvm::objcopy::ConfigManager configuration;
   llvm::objcopy::CommonConfig& common = configuration.Common;
@@ -82,6 +120,8 @@ void rename_and_hide(const std::filesystem::path& merged, std::string_view name,
     add(visible, from);
     configuration.ELF.SymbolsToSetVisibility.emplace_back(std::move(visible), static_cast<std::uint8_t>(llvm::ELF::STV_DEFAULT));
   }
+  KernelNames kernel_names;
+  rename_kernels(object, kernel_symbols, kernel_names, common);
   for (const char* section : {".comment", ".llvm_addrsig"}) add(common.ToRemove, section);
 
   std::error_code error;
@@ -110,8 +150,8 @@ void run_lld(const std::vector<std::string>& arguments) {
   if (result.retCode != 0) throw Failure(Fault::bug, fmt::format("linking failed: {}", problems));
 }
 
-void merge_objects(const std::vector<ObjectBytes>& objects, std::string_view name, const std::filesystem::path& work,
-                   const std::filesystem::path& result) {
+void merge_objects(const std::vector<ObjectBytes>& objects, const std::vector<std::string>& kernel_symbols, std::string_view name,
+                   const std::filesystem::path& work, const std::filesystem::path& result) {
   const std::filesystem::path merged = work / "merged.o";
   std::vector<std::string> arguments = {"-r", "-o", merged.string()};
   int number = 0;
@@ -121,7 +161,7 @@ void merge_objects(const std::vector<ObjectBytes>& objects, std::string_view nam
     arguments.push_back(path.string());
   }
   run_lld(arguments);
-  rename_and_hide(merged, name, result);
+  rename_and_hide(merged, kernel_symbols, name, result);
 }
 
 void write_archive(const std::vector<ArchiveMember>& members, const std::filesystem::path& result) {

@@ -20,10 +20,12 @@ struct ObjectBytes {
 };
 
 /// Merges the objects of one model into a relocatable object at `result`. The run time's four entry points become NAME_open, NAME_run,
-/// NAME_close and NAME_status_text; every other symbol that is defined becomes local. `work` is a folder for files that it leaves behind.
-/// Throws Failure(bug) if a kernel calls something of Halide's that the run time does not have.
-void merge_objects(const std::vector<ObjectBytes>& objects, std::string_view name, const std::filesystem::path& work,
-                   const std::filesystem::path& result);
+/// NAME_close and NAME_status_text; every other symbol that is defined becomes local, and what belongs to kernel number i of
+/// `kernel_symbols` is named kernel_i, because the names that Halide gives to parallel loops depend on what the process compiled before.
+/// `work` is a folder for files that are left behind. Throws Failure(bug) if a kernel calls something of Halide's that the run time does not
+/// have.
+void merge_objects(const std::vector<ObjectBytes>& objects, const std::vector<std::string>& kernel_symbols, std::string_view name,
+                   const std::filesystem::path& work, const std::filesystem::path& result);
 
 /// A member of an archive: a file, under a name.
 struct ArchiveMember {
