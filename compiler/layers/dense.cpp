@@ -77,7 +77,7 @@ extern constinit const Layer dense = {
     .name = "dense",
     .operands = {{"x"}, {"weight", Operand::Kind::weight}, {"bias", Operand::Kind::weight}},
     .arguments = {optional("units", ArgumentKind::integer), optional("bias", ArgumentKind::boolean_or_tensor, "true"), activation_argument},
-    .traits = {.reduces_channels = true, .takes_epilogue = true},
+    .traits = {.reduces_channels = true, .takes_epilogue = true, .weight_rows_are_channels = true},
     .infer = infer,
     .weights = weights,
     .multiply_adds = multiply_adds,

@@ -4,6 +4,8 @@
 /// Computed in double, in a fixed order, so that the same description always gives the same bits.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "layers/layer.h"
 #include "passes/graph_edit.h"
 #include "passes/passes.h"
@@ -39,11 +41,19 @@ int position_of(const Layer& layer, std::string_view operand) {
   return -1;
 }
 
+/// Is the op a scale and shift of f32 channels whose numbers are all known?
+bool is_known_affine(const Graph& graph, const Op& op, const Layer& layer) {
+  if (layer.channel_affine == nullptr || graph.value(op.results.front()).type.element != ElementType::f32) return false;
+  return std::all_of(op.operands.begin() + 1, op.operands.end(), [&](ValueId id) { return id == no_value || graph.value(id).data.has_value(); });
+}
+
 /// Does that op take a scale and shift of its channels into its weights, all of them known f32 numbers?
 bool can_absorb(const Graph& graph, const Op& op, const Layer& layer) {
   if (!layer.traits.weight_rows_are_channels) return false;
   const Call call(layer, graph, op);
   if (!call.has("weight") || !call.operand("weight").data || call.operand("weight").type.element != ElementType::f32) return false;
+  // A dense layer's rows walk the last axis, which is that of the channels only where there are no others.
+  if (call.operand("weight").type.rank() != call.result().rank()) return false;
   return !call.has("bias") || call.operand("bias").data.has_value();
 }
 
@@ -92,7 +102,7 @@ void fold_batch_norm(Graph& graph) {
   for (std::size_t i = 0; i < old.size(); ++i) {
     const Op& op = old[i];
     const Layer* layer = layers::find_layer(op.kind);
-    if (layer == nullptr || layer->channel_affine == nullptr) {
+    if (!is_known_affine(graph, op, *layer)) {
       place_of[i] = static_cast<int>(ops.size());
       ops.push_back(op);
       continue;

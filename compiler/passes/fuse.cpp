@@ -102,7 +102,11 @@ plan::Plan fuse(Graph graph) {
     if (fusion.taken[i] || traits_of(plan.graph, op).is_source) continue;
     fusion.taken[i] = true;
     const int results = static_cast<int>(plan.graph.op(op).results.size());
-    for (int result = 0; result < results; ++result) plan.kernels.push_back(grow(fusion, op, result));
+    for (int result = 0; result < results; ++result) {
+      const ValueId value = plan.graph.op(op).results[static_cast<std::size_t>(result)];
+      const bool is_wanted = !fusion.consumers[static_cast<std::size_t>(value)].empty() || is_result(plan.graph, value);
+      if (is_wanted) plan.kernels.push_back(grow(fusion, op, result));  // a part of a split may be of no use
+    }
   }
   std::stable_sort(plan.kernels.begin(), plan.kernels.end(), [](const auto& a, const auto& b) { return a.ops.back() < b.ops.back(); });
   add_interface(plan);

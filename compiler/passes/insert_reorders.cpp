@@ -81,11 +81,11 @@ void insert_reorders(Plan& plan) {
     }
   }
   for (const BufferId result : plan.results) {
-    // A constant can be a result too; its numbers are a weight then.
+    // A constant can be a result too; its numbers are a weight then, beside any packed copy that a kernel has of them.
     const ValueId value = plan.buffer(result).value;
     const bool known = plan.graph.value(value).data.has_value();
-    const bool stored = std::any_of(plan.buffers.begin(), plan.buffers.end(), [&](const Buffer& b) { return b.value == value && b.place.kind == Place::Kind::weights; });
-    if (known && !stored) {
+    const auto holds = [&](const Buffer& b) { return b.value == value && b.place.kind == Place::Kind::weights && b.packed_extents.empty(); };
+    if (known && std::none_of(plan.buffers.begin(), plan.buffers.end(), holds)) {
       Buffer constant = plan.buffer(result);
       constant.layout = {};
       constant.place = {Place::Kind::weights, 0, 0};

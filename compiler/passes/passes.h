@@ -28,11 +28,11 @@ void randomize_weights(Graph& graph, std::uint64_t seed);
 /// Turns `activation=NAME` into an op of that kind after its layer. The activated value keeps the layer's name.
 void expand_activations(Graph& graph);
 
-/// Folds batch_norm into the convolution or dense layer that alone feeds it (weights computed in double), and drops ops that are identities
-/// between equal types (dropout, identity).
+/// Folds batch_norm into the convolution or dense layer that alone feeds it (weights computed in double); elsewhere it becomes a multiplication
+/// and an addition. One whose numbers come at run time, or whose type is not f32, stays.
 void fold_batch_norm(Graph& graph);
 
-/// Removes ops and values that no result needs.
+/// Removes ops that no result needs, and identities between equal types (dropout, identity): their readers read the operand.
 void remove_dead(Graph& graph);
 
 /// Cuts the graph into kernels: an anchor and the elementwise ops after it. Results of the network stay visible; so --dump makes results of

@@ -1,13 +1,29 @@
 /// \file
-/// What no result needs goes: ops, and the numbers of weights that nothing reads any longer (folding leaves such behind).
+/// What no result needs goes: ops that hand on their operand as it is (dropout, identity), ops that nobody reads, and the numbers of weights that
+/// nothing reads any longer (folding leaves such behind).
 #include <algorithm>
 
+#include "layers/layer.h"
 #include "passes/graph_edit.h"
 #include "passes/passes.h"
 
 namespace calotype::passes {
+namespace {
+
+/// Lets the readers of an identity between equal types read its operand.
+void bypass_identities(Graph& graph) {
+  for (std::size_t i = 0; i < graph.ops.size(); ++i) {
+    const Op& op = graph.ops[i];
+    if (!layers::find_layer(op.kind)->traits.is_identity) continue;
+    const ValueId from = op.results.front(), to = op.operands.front();
+    if (graph.value(from).type == graph.value(to).type) replace_uses(graph, from, to);
+  }
+}
+
+}  // namespace
 
 void remove_dead(Graph& graph) {
+  bypass_identities(graph);
   std::vector<bool> needed(graph.values.size(), false);
   for (const GraphResult& result : graph.results) needed[static_cast<std::size_t>(result.value)] = true;
 
