@@ -1,4 +1,6 @@
 """Cases of conv and depthwise, answered by ONNX Runtime's Conv."""
+import numpy as np
+
 from make_references import case, onnx_runtime, random
 
 
@@ -62,3 +64,16 @@ conv("one dimension dilated causal", [1, 16, 37], 16, [3], dilation=4, padding=(
 conv("three dimensions", [1, 3, 5, 7, 6], 4, [2, 3, 3], padding=(0, 1, 1))
 conv("three dimensions strided groups", [1, 4, 7, 6, 5], 8, [3, 3, 3], stride=(2, 2, 1), padding=1, groups=4)
 conv("stem 7x7 stride 2", [1, 3, 17, 17], 16, [7, 7], stride=2, padding=3, bias=False)
+
+
+def other_type(type, tolerance):
+    """Inputs are exact in every type, so ONNX Runtime's answer in f32 holds for all."""
+    x = random([1, 6, 7, 5], 1, type)
+    weights = {"weight": random([4, 3, 3, 3], 2, type), "bias": random([4], 3, type)}
+    wide = [tensor.value.astype(np.float32) for tensor in (x, weights["weight"], weights["bias"])]
+    expected, = onnx_runtime("Conv", wide, kernel_shape=[3, 3], pads=[1, 1, 1, 1], group=2)
+    case("conv", f"type {type}", "conv(x, filters=4, kernel=3, padding=1, groups=2)", {"x": x}, weights, [expected.astype(x.value.dtype)], tolerance)
+
+
+other_type("f16", 1e-3)
+other_type("f64", 1e-6)

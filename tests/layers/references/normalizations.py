@@ -135,3 +135,27 @@ matmul("matrix by column", [5, 7], [7])
 matmul("batches", [2, 3, 5, 7], [2, 3, 7, 4])
 matmul("broadcast batches", [3, 1, 5, 7], [2, 7, 4])
 matmul("row by batches", [7], [2, 7, 4])
+
+
+def in_f16():
+    """f16 is computed in f32 and rounded once, at the end."""
+    half = lambda extents, seed: random(extents, seed, "f16")
+    wide = lambda tensor: tensor.value.astype(np.float32)
+    x = half([2, 7], 1)
+    for file, statement, expected, weights in (
+            ("softmax", "softmax(x)", onnx_runtime("Softmax", [wide(x)], axis=1), {}),
+            ("dense", "dense(x, units=3)", [wide(x) @ wide(half([3, 7], 2)).T + wide(half([3], 3))], {"weight": half([3, 7], 2), "bias": half([3], 3)}),
+            ("normalization", "layer_norm(x)",
+             onnx_runtime("LayerNormalization", [wide(x), wide(half([7], 2)), wide(half([7], 3))]), {"weight": half([7], 2), "bias": half([7], 3)}),
+            ("batch_norm", "batch_norm(x, bias=false, running_var=2)",
+             [(wide(x) - wide(half([7], 2))) / np.sqrt(np.float32(2) + np.float32(1e-5)) * wide(half([7], 3))],
+             {"weight": half([7], 3), "running_mean": half([7], 2)}),
+            ("local_response_norm", "local_response_norm(x, size=3, alpha=1)", onnx_runtime("LRN", [wide(x).reshape(2, 7, 1, 1)], size=3, alpha=1.0), {})):
+        case(file, "f16", statement, {"x": x}, weights, [expected[0].reshape(x.value.shape if file != "dense" else (2, 3)).astype(np.float16)], 1e-3)
+    pixels = half([1, 3, 4, 6], 4)
+    for operator, name in (("AveragePool", "average"), ("MaxPool", "max")):
+        answer, = onnx_runtime(operator, [wide(pixels)], kernel_shape=[3, 2], pads=[1, 0, 1, 0])
+        case(f"{name}_pool", "f16", f"{name}_pool(x, kernel=3x2, stride=1, padding=[1, 0])", {"x": pixels}, {}, [answer.astype(np.float16)], 1e-3)
+
+
+in_f16()
