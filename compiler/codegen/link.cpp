@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cache/atomic_output.h"
+#include "codegen/archive.h"
 #include "codegen/c_names.h"
 #include "codegen/driver.h"
 #include "codegen/header.h"
@@ -35,33 +36,32 @@ void link(const plan::Plan& plan, const Objects& objects, const Library& library
                               plan.weight_bytes, most_embedded_bytes));
   }
   cache::OutputSet output(library.directory);
-  const std::filesystem::path work = output.work_directory();
 
   WeightBlob weights;
-  DriverFacts facts;
-  facts.name = library.original_name;
-  std::vector<ArchiveMember> members = {{name + ".o", work / "model.o"}};
+  std::vector<ArchiveMember> members;
+  const std::string weights_symbol = name + "_weights";
   if (embedded_weights) {
-    facts.weights_symbol = name + "_weights";
-    weights = write_weight_object(plan, facts.weights_symbol, work / "weights.o");
-    members.push_back({name + "_weights.o", work / "weights.o"});
+    // First, because the driver names the blob's hash.
+    members.push_back(
+        {name + "_weights.o", {weights_symbol}, [&](FileWriter& file) { weights = write_weight_object(plan, weights_symbol, file); }});
   } else if (library.weight_storage == WeightStorage::external) {
     weights = write_weight_file(plan, output.path(name + ".weights"));
   }
-  facts.weights_bytes = weights.bytes;
-  facts.weight_hash = weights.hash;
-
-  const std::vector<std::byte> driver = make_driver(plan, library.target, facts);
-  std::vector<ObjectBytes> parts = {{"driver", text_of(driver)}, {"runtime", embedded::runtime_object()}};
-  std::vector<std::string> kernel_symbols;
-  for (const KernelObject& kernel : objects.distinct) {
-    parts.push_back({"kernel", text_of(kernel.object)});
-    kernel_symbols.push_back(kernel.symbol);
-  }
-  merge_objects(parts, kernel_symbols, name, work, work / "model.o");
-
-  cache::write_atomically(work / "pool.o", embedded::pool_object());
-  members.push_back({"calotype_pool.o", work / "pool.o"});
+  const auto write_model = [&](FileWriter& file) {
+    const DriverFacts facts = {library.original_name, embedded_weights ? weights_symbol : "", weights.bytes, weights.hash};
+    const std::vector<std::byte> driver = make_driver(plan, library.target, facts);
+    std::vector<ObjectBytes> parts = {{"driver", text_of(driver)}, {"runtime", embedded::runtime_object()}};
+    std::vector<std::string> kernel_symbols;
+    for (const KernelObject& kernel : objects.distinct) {
+      parts.push_back({"kernel", text_of(kernel.object)});
+      kernel_symbols.push_back(kernel.symbol);
+    }
+    const std::string object = merge_objects(parts, kernel_symbols, name, output.work_directory());
+    file.write(object.data(), object.size());
+  };
+  const ObjectBytes pool = {"pool", embedded::pool_object()};
+  members.push_back({name + ".o", {name + "_open", name + "_run", name + "_close", name + "_status_text"}, write_model});
+  members.push_back({"calotype_pool.o", global_symbols(pool), [&](FileWriter& file) { file.write(pool.bytes.data(), pool.bytes.size()); }});
   write_archive(members, output.path(name + ".a"));
 
   output.write(name + ".h", header_text(plan, library, buffers, weights));

@@ -22,6 +22,7 @@ struct Library {
   std::filesystem::path directory;
   plan::Target target;
   WeightStorage weight_storage = WeightStorage::embedded;
+  bool step_times = false;  ///< for measuring only, as DriverFacts has it: NAME.h does not know of the further buffer
 };
 
 /// Writes NAME.a, NAME.h, NAME.json (manifest), NAME.pc and NAMEConfig.cmake (external: NAME.weights too) into the directory, which is made

@@ -1,5 +1,5 @@
 /// \file
-/// lld, objcopy and the archive writer as functions.
+/// lld and objcopy as functions.
 #include "codegen/merge.h"
 
 #include <fmt/format.h>
@@ -7,11 +7,8 @@
 #include <llvm/ObjCopy/CommonConfig.h>
 #include <llvm/ObjCopy/ConfigManager.h>
 #include <llvm/ObjCopy/ObjCopy.h>
-#include <llvm/Object/Archive.h>
-#include <llvm/Object/ArchiveWriter.h>
 #include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Object/ObjectFile.h>
-#include <llvm/Support/FileSystem.h>
 #include <llvm/Support/raw_ostream.h>
 
 #include <deque>
@@ -97,17 +94,16 @@ void rename_kernels(const llvm::object::ObjectFile& object, const std::vector<st
   }
 }
 
-void rename_and_hide(const std::filesystem::path& merged, const std::vector<std::string>& kernel_symbols, std::string_view name,
-                     const std::filesystem::path& result) {
+std::string rename_and_hide(const std::filesystem::path& merged, const std::vector<std::string>& kernel_symbols, std::string_view name) {
   auto binary = take(llvm::object::createBinary(merged.string()), "reading the merged object");
   const auto& object = llvm::cast<llvm::object::ObjectFile>(*binary.getBinary());
   check_undefined(object);
 
   llvm::objcopy::ConfigManager configuration;
   llvm::objcopy::CommonConfig& common = configuration.Common;
-  const std::string input = merged.string(), output = result.string();
+  const std::string input = merged.string();
   common.InputFilename = input;
-  common.OutputFilename = output;
+  common.OutputFilename = input;
   common.StripUnneeded = true;
   std::vector<std::string> texts;
   texts.reserve(2 * std::size(entry_points));  // StringRefs point into it
@@ -124,16 +120,10 @@ void rename_and_hide(const std::filesystem::path& merged, const std::vector<std:
   rename_kernels(object, kernel_symbols, kernel_names, common);
   for (const char* section : {".comment", ".llvm_addrsig"}) add(common.ToRemove, section);
 
-  std::error_code error;
-  llvm::raw_fd_ostream stream(output, error);
-  if (error) throw Failure(Fault::machine, fmt::format("cannot write {}: {}", output, error.message()));
+  std::string output;
+  llvm::raw_string_ostream stream(output);
   require(llvm::objcopy::executeObjcopyOnBinary(configuration, *binary.getBinary(), stream), Fault::bug, "renaming symbols");
-  stream.close();
-  if (stream.has_error()) {
-    const std::string message = stream.error().message();
-    stream.clear_error();
-    throw Failure(Fault::machine, fmt::format("cannot write {}: {}", output, message));
-  }
+  return output;
 }
 
 }  // namespace
@@ -150,8 +140,8 @@ void run_lld(const std::vector<std::string>& arguments) {
   if (result.retCode != 0) throw Failure(Fault::bug, fmt::format("linking failed: {}", problems));
 }
 
-void merge_objects(const std::vector<ObjectBytes>& objects, const std::vector<std::string>& kernel_symbols, std::string_view name,
-                   const std::filesystem::path& work, const std::filesystem::path& result) {
+std::string merge_objects(const std::vector<ObjectBytes>& objects, const std::vector<std::string>& kernel_symbols, std::string_view name,
+                          const std::filesystem::path& work) {
   const std::filesystem::path merged = work / "merged.o";
   std::vector<std::string> arguments = {"-r", "-o", merged.string()};
   int number = 0;
@@ -161,37 +151,19 @@ void merge_objects(const std::vector<ObjectBytes>& objects, const std::vector<st
     arguments.push_back(path.string());
   }
   run_lld(arguments);
-  rename_and_hide(merged, kernel_symbols, name, result);
+  return rename_and_hide(merged, kernel_symbols, name);
 }
 
-void write_archive(const std::vector<ArchiveMember>& members, const std::filesystem::path& result) {
-  std::vector<llvm::NewArchiveMember> list;
-  for (const ArchiveMember& member : members) {
-    llvm::NewArchiveMember entry = take(llvm::NewArchiveMember::getFile(member.file.string(), true), "reading an archive member");
-    entry.MemberName = member.name;
-    list.push_back(std::move(entry));
+std::vector<std::string> global_symbols(const ObjectBytes& object) {
+  const auto parsed =
+      take(llvm::object::ObjectFile::createObjectFile(llvm::MemoryBufferRef(as_reference(object.bytes), object.name)), "reading an object");
+  std::vector<std::string> names;
+  for (const llvm::object::SymbolRef& symbol : parsed->symbols()) {
+    const std::uint32_t flags = take(symbol.getFlags(), "reading symbols");
+    if ((flags & llvm::object::SymbolRef::SF_Global) == 0 || (flags & llvm::object::SymbolRef::SF_Undefined) != 0) continue;
+    names.push_back(take(symbol.getName(), "reading symbols").str());
   }
-  require(llvm::writeArchive(result.string(), list, llvm::SymtabWritingMode::NormalSymtab, llvm::object::Archive::K_GNU, true, false),
-          Fault::machine, "writing the archive");
-}
-
-std::vector<ObjectBytes> archive_members(const std::filesystem::path& path, std::string_view archive) {
-  const auto refuse = [&](llvm::Error error) {
-    return Failure(Fault::machine, fmt::format("{} is no readable archive: {}", path.string(), llvm::toString(std::move(error))));
-  };
-  auto opened = llvm::object::Archive::create(llvm::MemoryBufferRef(as_reference(archive), path.string()));
-  if (!opened) throw refuse(opened.takeError());
-  std::vector<ObjectBytes> members;
-  llvm::Error error = llvm::Error::success();
-  for (const llvm::object::Archive::Child& child : (*opened)->children(error)) {
-    auto name = child.getName();
-    auto bytes = child.getBuffer();
-    if (!name) throw refuse(name.takeError());
-    if (!bytes) throw refuse(bytes.takeError());
-    members.push_back({name->str(), {bytes->data(), bytes->size()}});
-  }
-  if (error) throw refuse(std::move(error));
-  return members;
+  return names;
 }
 
 }  // namespace calotype::codegen

@@ -7,10 +7,7 @@
 #include <llvm/Support/BLAKE3.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <vector>
 
 #include "cpu/model.h"
@@ -23,47 +20,6 @@ namespace {
 constexpr std::int64_t alignment = 64;
 
 std::int64_t round_up(std::int64_t bytes, std::int64_t unit) { return (bytes + unit - 1) / unit * unit; }
-
-/// A file that is written front to back.
-class Writer {
- public:
-  explicit Writer(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "wb")) {
-    if (!file_) fail();
-  }
-  void write(const void* bytes, std::size_t count) {
-    if (count > 0 && std::fwrite(bytes, 1, count, file_.get()) != count) fail();
-    position_ += static_cast<std::int64_t>(count);
-  }
-  template <typename T>
-  void write(const T& record) {
-    write(&record, sizeof record);
-  }
-  void zeros(std::int64_t count) {
-    static constexpr std::array<char, 4096> none{};
-    for (; count > 0; count -= static_cast<std::int64_t>(none.size())) {
-      write(none.data(), static_cast<std::size_t>(std::min<std::int64_t>(count, static_cast<std::int64_t>(none.size()))));
-    }
-  }
-  void pad_to(std::int64_t position) { zeros(position - position_); }
-  std::int64_t position() const { return position_; }
-  void seek(std::int64_t position) {
-    if (std::fseek(file_.get(), static_cast<long>(position), SEEK_SET) != 0) fail();
-    position_ = position;
-  }
-  void close() {
-    if (std::fclose(file_.release()) != 0) fail();
-  }
-
- private:
-  [[noreturn]] void fail() { throw Failure(Fault::machine, fmt::format("cannot write {}: {}", path_.string(), std::strerror(errno))); }
-
-  struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Closer> file_;
-  std::int64_t position_ = 0;
-};
 
 const TensorData& source_of(const plan::Plan& plan, const plan::Buffer& buffer) {
   const std::optional<TensorData>& data = plan.graph.value(buffer.value).data;
@@ -117,7 +73,7 @@ std::vector<const plan::Buffer*> weights_in_order(const plan::Plan& plan) {
 }
 
 /// Writes the blob where the file stands.
-WeightBlob write_blob(const plan::Plan& plan, Writer& file) {
+WeightBlob write_blob(const plan::Plan& plan, FileWriter& file) {
   llvm::BLAKE3 hasher;
   const std::int64_t start = file.position();
   std::vector<std::byte> packed;
@@ -172,13 +128,14 @@ void pack_weight(const plan::Plan& plan, const plan::Buffer& buffer, std::span<s
   }
 }
 
-WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol, const std::filesystem::path& path) {
+WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol, FileWriter& file) {
   using namespace llvm::ELF;
   enum Section : std::uint16_t { none, blob_section, stack_note, symbols, strings, names, section_count };
-  Writer file(path);
-  file.pad_to(alignment);  // the ELF header's place; it is written last
+  const std::int64_t start = file.position();  // offsets in the object count from here
+  const auto offset = [&] { return file.position() - start; };
+  file.zeros(alignment);  // the ELF header's place; it is written last
   static_assert(sizeof(Elf64_Ehdr) <= alignment);
-  const std::int64_t blob_start = file.position();
+  const std::int64_t blob_start = offset();
   const WeightBlob blob = write_blob(plan, file);
 
   std::string string_table(1, '\0'), name_table(1, '\0');
@@ -203,22 +160,22 @@ WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol
     header.sh_addralign = align;
   };
   section(blob_section, ".rodata.calotype_weights", SHT_PROGBITS, SHF_ALLOC, blob_start, static_cast<std::size_t>(blob.bytes), alignment);
-  section(stack_note, ".note.GNU-stack", SHT_PROGBITS, 0, file.position(), 0, 1);  // no executable stack
-  file.pad_to(round_up(file.position(), 8));
-  section(symbols, ".symtab", SHT_SYMTAB, 0, file.position(), sizeof symbol_table, 8);
+  section(stack_note, ".note.GNU-stack", SHT_PROGBITS, 0, offset(), 0, 1);  // no executable stack
+  file.zeros(round_up(offset(), 8) - offset());
+  section(symbols, ".symtab", SHT_SYMTAB, 0, offset(), sizeof symbol_table, 8);
   headers[symbols].sh_link = strings;
   headers[symbols].sh_info = 1;  // the first global symbol
   headers[symbols].sh_entsize = sizeof(Elf64_Sym);
-  file.write(symbol_table);
-  section(strings, ".strtab", SHT_STRTAB, 0, file.position(), string_table.size(), 1);
+  file.write_record(symbol_table);
+  section(strings, ".strtab", SHT_STRTAB, 0, offset(), string_table.size(), 1);
   file.write(string_table.data(), string_table.size());
-  const std::int64_t names_start = file.position();
+  const std::int64_t names_start = offset();
   section(names, ".shstrtab", SHT_STRTAB, 0, names_start, 0, 1);
   headers[names].sh_size = name_table.size();
   file.write(name_table.data(), name_table.size());
-  file.pad_to(round_up(file.position(), 8));
-  const std::int64_t headers_start = file.position();
-  file.write(headers);
+  file.zeros(round_up(offset(), 8) - offset());
+  const std::int64_t headers_start = offset();
+  file.write_record(headers);
 
   Elf64_Ehdr header{};
   std::memcpy(header.e_ident, ElfMagic, 4);
@@ -233,14 +190,12 @@ WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol
   header.e_shentsize = sizeof(Elf64_Shdr);
   header.e_shnum = section_count;
   header.e_shstrndx = names;
-  file.seek(0);
-  file.write(header);
-  file.close();
+  file.patch(start, &header, sizeof header);
   return blob;
 }
 
 WeightBlob write_weight_file(const plan::Plan& plan, const std::filesystem::path& path) {
-  Writer file(path);
+  FileWriter file(path);
   file.zeros(CALOTYPE_WEIGHTS_HEADER_BYTES);
   const WeightBlob blob = write_blob(plan, file);
   calotype_weights_header header{};
@@ -248,8 +203,7 @@ WeightBlob write_weight_file(const plan::Plan& plan, const std::filesystem::path
   for (std::size_t i = 0; i < sizeof header.bytes; ++i)
     header.bytes[i] = static_cast<unsigned char>(static_cast<std::uint64_t>(blob.bytes) >> (8 * i));
   std::copy(blob.hash.begin(), blob.hash.end(), header.hash);
-  file.seek(0);
-  file.write(header);
+  file.patch(0, &header, sizeof header);
   file.close();
   return blob;
 }

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "codegen/file_writer.h"
 #include "plan/plan.h"
 
 namespace calotype::codegen {
@@ -21,9 +22,9 @@ struct WeightBlob {
 /// The value's numbers in the buffer's packed order. `destination` has Buffer::bytes() bytes; pad cells become zero.
 void pack_weight(const plan::Plan& plan, const plan::Buffer& buffer, std::span<std::byte> destination);
 
-/// Writes an ELF relocatable object of one read-only section aligned to 64 bytes, which holds the blob under the global hidden symbol.
-/// Throws Failure(machine) if the file cannot be written.
-WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol, const std::filesystem::path& path);
+/// Writes, where the file stands, an ELF relocatable object of one read-only section aligned to 64 bytes, which holds the blob under the
+/// global hidden symbol.
+WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol, FileWriter& file);
 
 /// Writes a file of external weights: calotype_weights_header, then the blob.
 WeightBlob write_weight_file(const plan::Plan& plan, const std::filesystem::path& path);

@@ -16,6 +16,13 @@
 namespace calotype::codegen {
 namespace {
 
+WeightBlob write_object(const plan::Plan& plan, const std::string& symbol, const std::filesystem::path& path) {
+  FileWriter file(path);
+  const WeightBlob blob = write_weight_object(plan, symbol, file);
+  file.close();
+  return blob;
+}
+
 std::string blob_of(const std::string& object, const std::string& symbol, std::uint64_t& alignment) {
   auto file = llvm::object::ObjectFile::createObjectFile(llvm::MemoryBufferRef(object, "weights.o"));
   if (!file) ADD_FAILURE() << llvm::toString(file.takeError());
@@ -33,7 +40,7 @@ std::string blob_of(const std::string& object, const std::string& symbol, std::u
 TEST(Weights, ObjectHoldsTheBlob) {
   const TestFolder folder;
   const plan::Plan plan = toy_plan();
-  const WeightBlob blob = write_weight_object(plan, "toy_weights", folder / "weights.o");
+  const WeightBlob blob = write_object(plan, "toy_weights", folder / "weights.o");
   EXPECT_EQ(blob.bytes, 192);
   std::uint64_t alignment = 0;
   const std::string bytes = blob_of(read_text(folder / "weights.o"), "toy_weights", alignment);
@@ -53,7 +60,7 @@ TEST(Weights, ObjectHoldsTheBlob) {
 
 TEST(Weights, ObjectIsWhatOtherToolsCallWellFormed) {
   const TestFolder folder;
-  write_weight_object(toy_plan(), "toy_weights", folder / "weights.o");
+  write_object(toy_plan(), "toy_weights", folder / "weights.o");
   const CommandResult result = run_command("readelf --wide --all --lint " + (folder / "weights.o").string());
   EXPECT_EQ(result.status, 0) << result.output;
   std::string output = result.output;
@@ -66,7 +73,7 @@ TEST(Weights, ObjectIsWhatOtherToolsCallWellFormed) {
 TEST(Weights, FileBeginsWithItsHeader) {
   const TestFolder folder;
   const plan::Plan plan = toy_plan();
-  const WeightBlob in_object = write_weight_object(plan, "w", folder / "weights.o");
+  const WeightBlob in_object = write_object(plan, "w", folder / "weights.o");
   const WeightBlob in_file = write_weight_file(plan, folder / "toy.weights");
   EXPECT_EQ(in_object.hash, in_file.hash);
   const std::string file = read_text(folder / "toy.weights");
