@@ -36,7 +36,7 @@ class Emitter {
   Emitter(llvm::Module& module, const plan::Plan& plan) : module_(module), plan_(plan), builder_(module.getContext()) {}
 
   /// int run(void *context, unsigned char *const *io, unsigned char *arena, const unsigned char *weights)
-  llvm::Function* emit() {
+  llvm::Function* emit(bool step_times) {
     llvm::Type* pointer = builder_.getPtrTy();
     llvm::Type* status = builder_.getInt32Ty();
     function_ = llvm::Function::Create(llvm::FunctionType::get(status, {pointer, pointer, pointer, pointer}, false),
@@ -44,7 +44,13 @@ class Emitter {
     function_->setDoesNotThrow();
     builder_.SetInsertPoint(llvm::BasicBlock::Create(module_.getContext(), "entry", function_));
     allocate_descriptors();
+    llvm::Value* times = step_times ? caller(static_cast<int>(plan_.inputs.size() + plan_.results.size())) : nullptr;
+    std::int64_t step_number = 0;
+    const auto note_time = [&] {
+      if (times != nullptr) builder_.CreateStore(read_counter(), at(times, std::int64_t{8} * step_number++));
+    };
     for (const plan::Step& step : plan_.steps) {
+      note_time();
       const auto index = static_cast<std::size_t>(step.index);
       if (step.kind == plan::Step::Kind::kernel) {
         call(plan_.kernels[index]);
@@ -52,6 +58,7 @@ class Emitter {
         zero_halo(plan_.buffers[index]);
       }
     }
+    note_time();
     builder_.CreateRet(builder_.getInt32(0));
     return function_;
   }
@@ -87,6 +94,8 @@ class Emitter {
   }
 
   llvm::Value* caller(int index) { return builder_.CreateLoad(builder_.getPtrTy(), at(function_->getArg(1), std::int64_t{8} * index)); }
+
+  llvm::Value* read_counter() { return builder_.CreateCall(llvm::Intrinsic::getDeclaration(&module_, llvm::Intrinsic::readcyclecounter)); }
 
   void call(const plan::Kernel& kernel) {
     if (kernel.symbol.empty()) throw Failure(Fault::bug, fmt::format("kernel {} has no code", kernel.name));
@@ -210,7 +219,8 @@ void define_model(llvm::Module& module, const plan::Plan& plan, const plan::Targ
     weights = symbol;
   }
   llvm::Constant* model = llvm::ConstantStruct::getAnon(
-      context, {builder.getInt32(CALOTYPE_ABI), builder.getInt32(static_cast<std::uint32_t>(plan.inputs.size() + plan.results.size())),
+      context, {builder.getInt32(CALOTYPE_ABI),
+                builder.getInt32(static_cast<std::uint32_t>(plan.inputs.size() + plan.results.size() + (facts.step_times ? 1 : 0))),
                 builder.getInt32(1), builder.getInt32(0), word(facts.weights_bytes),
                 llvm::ConstantDataArray::get(context, llvm::ArrayRef<std::uint8_t>(facts.weight_hash)), name, weights, variants});
   constant(model, "calotype_this_model", llvm::GlobalValue::ExternalLinkage)->setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -242,7 +252,7 @@ std::vector<std::byte> make_driver(const plan::Plan& plan, const plan::Target& t
   module.setTargetTriple(triple);
   module.setDataLayout(machine->createDataLayout());
   module.setPICLevel(llvm::PICLevel::BigPIC);
-  define_model(module, plan, target, facts, Emitter(module, plan).emit());
+  define_model(module, plan, target, facts, Emitter(module, plan).emit(facts.step_times));
 
   std::string problem;
   llvm::raw_string_ostream problems(problem);

@@ -18,6 +18,9 @@ struct DriverFacts {
   std::string weights_symbol;  ///< empty: external, or no weights
   std::int64_t weights_bytes = 0;
   std::array<std::uint8_t, 16> weight_hash{};
+  /// For measuring: run takes one more buffer after the results, of plan.steps.size() + 1 64-bit words, and writes the processor's cycle counter
+  /// to it before each step and after the last.
+  bool step_times = false;
 };
 
 /// Code for the target's baseline, so that NAME_open runs on any CPU: a relocatable object that defines `calotype_this_model`

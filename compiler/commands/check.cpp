@@ -130,8 +130,8 @@ void check(Arguments arguments) {
     if (std::none_of(graph.results.begin(), graph.results.end(), is_it)) watched.push_back(expectation.value);
   }
   if (!watched.empty()) note("values inside the network come from a variant that was compiled with them as extra outputs");
-  const Executable executable = build(graph, options.build, watched);
-  Session session(executable.model, inputs, options.threads);
+  const Executable executable = build(graph, options.build, {.values = watched});
+  Session session(executable, inputs, options.threads);
   session.run();
 
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "codegen/link.h"
+#include "layers/layer.h"
 
 namespace calotype::commands {
 namespace {
@@ -35,20 +36,46 @@ struct TemporaryFolder {
   }
 };
 
+std::vector<StepRow> rows_of(const plan::Plan& plan) {
+  std::vector<StepRow> rows;
+  for (const plan::Step& step : plan.steps) {
+    StepRow row;
+    if (step.kind == plan::Step::Kind::zero_halo) {
+      row.name = plan.buffers[static_cast<std::size_t>(step.index)].name;
+      row.layers = "zero the halo";
+      rows.push_back(std::move(row));
+      continue;
+    }
+    const plan::Kernel& kernel = plan.kernels[static_cast<std::size_t>(step.index)];
+    row.name = kernel.name;
+    row.schedule = kernel.schedule;
+    row.layers = kernel.ops.empty() ? "copy" : "";
+    for (const OpId id : kernel.ops) {
+      const Op& op = plan.graph.op(id);
+      const layers::Layer& layer = *layers::find_layer(op.kind);
+      row.layers += fmt::format("{}{}", row.layers.empty() ? "" : " + ", op.kind);
+      if (layer.multiply_adds != nullptr) row.multiply_adds += layer.multiply_adds(layers::Call(layer, plan.graph, op));
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 }  // namespace
 
-Executable build(Graph graph, const BuildOptions& options, const std::vector<ValueId>& watched) {
+Executable build(Graph graph, const BuildOptions& options, const Visibility& visibility) {
   Executable executable;
   for (std::size_t i = 0; i < graph.results.size(); ++i) executable.result_of.emplace(graph.results[i].value, i);
-  for (const ValueId value : watched) {
+  for (const ValueId value : visibility.values) {
     const auto [at, is_new] = executable.result_of.emplace(value, graph.results.size());
     // The name is nobody's but must be one in C: it cannot be the value's own, since `a.b` and `a_b` would meet.
     if (is_new) graph.results.push_back({.name = fmt::format("calotype_value_{}", value), .value = value});
   }
 
   const plan::Target target = target_of(options);
-  simplify(graph, !watched.empty());
+  simplify(graph, !visibility.values.empty());
   plan::Plan plan = make_plan(std::move(graph), target);
+  if (visibility.step_times) executable.steps = rows_of(plan);
   const codegen::Objects objects = make_objects(plan, target, options.jobs);
   const TemporaryFolder folder;
   codegen::Library library;
@@ -56,6 +83,7 @@ Executable build(Graph graph, const BuildOptions& options, const std::vector<Val
   library.original_name = plan.graph.name;
   library.directory = folder.path;
   library.target = target;
+  library.step_times = visibility.step_times;
   codegen::link(plan, objects, library);
   executable.model = codegen::load(folder.path / "calotype_loaded.a", folder.path / "calotype_loaded.json");
   return executable;
@@ -71,7 +99,7 @@ Session::Memory Session::allocate(std::int64_t bytes) {
   return memory;
 }
 
-Session::Session(codegen::LoadedModel model, const InputArrays& inputs, int threads) : model_(std::move(model)) {
+Session::Session(const Executable& executable, const InputArrays& inputs, int threads) : model_(executable.model) {
   for (std::size_t i = 0; i < model_.inputs.size(); ++i) {
     const TensorData& array = *inputs[i];
     if (static_cast<std::int64_t>(array.bytes.size()) != model_.inputs[i].bytes) {
@@ -82,6 +110,10 @@ Session::Session(codegen::LoadedModel model, const InputArrays& inputs, int thre
   }
   for (const codegen::Port& result : model_.results) buffers_.push_back(allocate(result.bytes));
   for (const Memory& buffer : buffers_) io_.push_back(buffer.get());
+  if (!executable.steps.empty()) {
+    step_times_.resize(executable.steps.size() + 1);
+    io_.push_back(step_times_.data());
+  }
 
   state_memory_ = allocate(model_.state_bytes(threads));
   calotype_options options = CALOTYPE_OPTIONS_DEFAULT;

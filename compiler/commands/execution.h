@@ -12,21 +12,35 @@
 
 namespace calotype::commands {
 
-/// A compiled network and the values that one can see of it.
+/// One step of a run, as a table shows it.
+struct StepRow {
+  std::string name;
+  std::string layers;    ///< "conv + relu"; "copy" for a reorder
+  std::string schedule;  ///< the template's name
+  std::int64_t multiply_adds = 0;
+};
+
+/// A compiled network and what one can see of it.
 struct Executable {
   codegen::LoadedModel model;
   std::map<ValueId, std::size_t> result_of;  ///< index of the model's result that shows the value
+  std::vector<StepRow> steps;                ///< only in a build that times its steps
 };
 
-/// Compiles and loads the graph, which has its weights. Each value in `watched` becomes a result beside the network's own: such a build
-/// keeps every value, so batch norm is not folded into convolutions.
-Executable build(Graph graph, const BuildOptions& options, const std::vector<ValueId>& watched = {});
+/// What a build shows beside the network's results.
+struct Visibility {
+  std::vector<ValueId> values;  ///< become results; nothing is folded then, so that every value exists
+  bool step_times = false;
+};
+
+/// Compiles and loads the graph, which has its weights.
+Executable build(Graph graph, const BuildOptions& options, const Visibility& visibility = {});
 
 /// An open state with its memory and its buffers.
 class Session {
  public:
   /// Throws Failure(machine) where the state cannot be opened.
-  Session(codegen::LoadedModel model, const InputArrays& inputs, int threads);
+  Session(const Executable& executable, const InputArrays& inputs, int threads);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -35,6 +49,8 @@ class Session {
   void run();
   /// A result after `run`, as its buffer lies (extents in memory order).
   TensorData result(std::size_t index) const;
+  /// The processor's cycle counter before each step of the last run and after its end; empty in a build that does not time its steps.
+  std::span<const std::uint64_t> step_times() const { return step_times_; }
 
  private:
   struct Free {
@@ -46,6 +62,7 @@ class Session {
   codegen::LoadedModel model_;
   Memory state_memory_;
   std::vector<Memory> buffers_;
+  std::vector<std::uint64_t> step_times_;
   std::vector<const void*> io_;
   void* state_ = nullptr;
 };

@@ -147,8 +147,8 @@ void run(Arguments arguments) {
 
   const Watch watch = watch_of(graph, options);
   if (!watch.computed.empty()) note("values inside the network come from a variant that was compiled with them as extra outputs");
-  const Executable executable = build(graph, options.build, watch.computed);
-  Session session(executable.model, inputs, options.threads);
+  const Executable executable = build(graph, options.build, {.values = watch.computed});
+  Session session(executable, inputs, options.threads);
   session.run();
 
   Json outputs = Json::array();
