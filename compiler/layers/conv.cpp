@@ -146,6 +146,36 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return Halide::cast(halide_type(x.type.element), sum(storage_order(index)));
 }
 
+/// Conv with one group for each channel is our depthwise; a weight that is known says filters and kernel, so that it need not be an operand.
+void adapt_conv(const OnnxNode& node, OnnxBuilder& builder) {
+  const std::vector<std::int64_t>& x = builder.extents(builder.input(0));
+  const std::vector<std::int64_t>& weight = builder.extents(builder.input(1));
+  if (x.size() < 3 || weight.size() != x.size()) builder.fail(fmt::format("a weight of {} does not fit {}", to_text(weight), to_text(x)));
+  Op op = builder.statement();
+  const std::int64_t groups = node.integer("group", 1);
+  const bool is_depthwise = groups > 1 && groups == x[1] && weight[0] % groups == 0;
+  Attributes attributes;
+  if (is_depthwise) {
+    op.kind = "depthwise";
+    attributes.push_back(named("multiplier", weight[0] / groups));
+    std::erase_if(op.attributes, [](const NamedAttribute& attribute) { return attribute.name == "groups"; });
+  } else {
+    attributes.push_back(named("filters", weight[0]));
+  }
+  attributes.push_back(named("kernel", Extents(weight.begin() + 2, weight.end())));
+  adapt_padding(node, builder, x.size() - 2, attributes);
+  op.attributes.insert(op.attributes.begin(), attributes.begin(), attributes.end());
+  builder.bind(0, builder.emit(std::move(op)));
+}
+
+constexpr OnnxForm conv_onnx[] = {{
+    .op_type = "Conv",
+    .inputs = {onnx::operand("x"), onnx::operand("weight"), onnx::operand("bias")},
+    .attributes = {onnx::attribute("strides", "stride"), onnx::attribute("dilations", "dilation"), onnx::attribute("group", "groups"),
+                   onnx::adapted_attribute("auto_pad"), onnx::adapted_attribute("pads"), onnx::adapted_attribute("kernel_shape")},
+    .adapt = adapt_conv,
+}};
+
 }  // namespace
 
 extern constinit const Layer conv = {
@@ -160,6 +190,7 @@ extern constinit const Layer conv = {
     .weights = weights<conv_shape>,
     .multiply_adds = multiply_adds<conv_shape>,
     .explain = explain<conv_shape>,
+    .onnx = conv_onnx,
 };
 extern constinit const Definition conv_definition = {"conv", define<conv_shape>};
 

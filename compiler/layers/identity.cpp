@@ -3,7 +3,7 @@
 /// shape. Nothing is computed: where layouts allow, the result shares the operand's memory.
 ///
 ///   flatten         [batch, everything else]
-///   reshape         the shape as written; -1 is what is left over, 0 the operand's own extent at that place
+///   reshape         the shape as written; -1 is what is left over, 0 the operand's own extent at that place (an extent of 0 with allow_zero=true)
 ///   squeeze         without the given axes of extent 1 (without all such, if none is given)
 ///   unsqueeze       with axes of extent 1 at the given places of the result
 #include <fmt/format.h>
@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "ir/checked.h"
+#include "ir/inline_tensor.h"
 #include "layers/definition.h"
 #include "layers/reduction.h"
 
@@ -42,7 +43,7 @@ std::vector<TensorType> infer_reshape(const Call& call) {
       continue;
     }
     if (*extent < -1) call.fail("shape", fmt::format("an extent of 'shape' cannot be {}", *extent));
-    if (*extent == 0) {
+    if (*extent == 0 && !call.boolean("allow_zero")) {
       if (place >= x.rank()) {
         call.fail("shape", fmt::format("0 in 'shape' keeps the operand's extent, but {} has no dimension {}", to_text(x.extents), place));
       }
@@ -139,22 +140,79 @@ Halide::Expr define_reshape(const Call& call, const std::vector<Tensor>& operand
   return operands[0](read);
 }
 
-constexpr Layer shape_layer(std::string_view name, std::vector<TensorType> (*infer)(const Call&), Argument argument = {}) {
-  return {.name = name, .operands = {{"x"}}, .arguments = {argument}, .traits = reshape_traits, .infer = infer};
+constexpr Layer shape_layer(std::string_view name, std::vector<TensorType> (*infer)(const Call&), std::span<const OnnxForm> onnx,
+                            Argument argument = {}, Argument second = {}) {
+  return {.name = name, .operands = {{"x"}}, .arguments = {argument, second}, .traits = reshape_traits, .infer = infer, .onnx = onnx};
 }
+
+constexpr OnnxForm identity_onnx[] = {{.op_type = "Identity"}};
+
+/// The result at inference is the operand; the mask lets everything through.
+void adapt_dropout(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  if (builder.has(2) && builder.integers(2) != std::vector<std::int64_t>{0}) builder.unsupported("training_mode must be false");
+  builder.bind(0, x);
+  if (!node.has_output(1)) return;
+  // Up to opset 11 the mask has the operand's type, from then on it is bool.
+  const bool is_bool = node.opset >= 10;
+  const ValueId one = builder.constant(is_bool ? ElementType::boolean : builder.type(x).element, 1);
+  TensorData mask = *builder.known(one);
+  broadcast_to(mask, builder.extents(x));
+  builder.bind(1, builder.constant(std::move(mask)));
+}
+constexpr OnnxForm dropout_onnx[] = {{
+    .op_type = "Dropout",
+    .attributes = {onnx::ignored("ratio"), onnx::ignored("seed"), onnx::ignored("is_test")},
+    .adapt = adapt_dropout,
+    .note = "inference only",
+}};
+
+/// Everything before `axis` becomes one dimension; ours keeps the batch, which is axis 1.
+void adapt_flatten(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t>& extents = builder.extents(x);
+  const auto rank = static_cast<std::int64_t>(extents.size());
+  std::int64_t axis = node.integer("axis", 1);
+  if (axis < -rank || axis > rank) builder.fail(fmt::format("axis {} is none of {}", axis, to_text(extents)));
+  if (axis < 0) axis += rank;
+  if (axis == 1) return builder.bind(0, builder.emit("flatten", {x}));
+  const std::span before = std::span(extents).first(static_cast<std::size_t>(axis));
+  const std::span after = std::span(extents).subspan(static_cast<std::size_t>(axis));
+  const std::vector<std::int64_t> shape = {checked_product(before), checked_product(after)};
+  Attributes attributes = {named("shape", shape)};
+  if (shape[0] == 0 || shape[1] == 0) attributes.push_back(named("allow_zero", true));
+  builder.bind(0, builder.emit("reshape", {x}, std::move(attributes)));
+}
+constexpr OnnxForm flatten_onnx[] = {{.op_type = "Flatten", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_flatten}};
+
+constexpr OnnxForm reshape_onnx[] = {{
+    .op_type = "Reshape",
+    .inputs = {onnx::operand("x"), onnx::argument("shape")},
+    .attributes = {onnx::flag("allowzero", "allow_zero")},
+}};
+constexpr OnnxForm squeeze_onnx[] = {
+    {.op_type = "Squeeze", .until = 12, .attributes = {onnx::attribute("axes", "axes")}},
+    {.op_type = "Squeeze", .since = 13, .inputs = {onnx::operand("x"), onnx::argument("axes")}},
+};
+constexpr OnnxForm unsqueeze_onnx[] = {
+    {.op_type = "Unsqueeze", .until = 12, .attributes = {onnx::attribute("axes", "axes")}},
+    {.op_type = "Unsqueeze", .since = 13, .inputs = {onnx::operand("x"), onnx::argument("axes")}},
+};
 
 }  // namespace
 
-extern constinit const Layer identity = {.name = "identity", .operands = {{"x"}}, .traits = identity_traits, .infer = infer_same};
+extern constinit const Layer identity = {.name = "identity", .operands = {{"x"}}, .traits = identity_traits, .infer = infer_same, .onnx = identity_onnx};
 extern constinit const Layer dropout = {.name = "dropout",
                                         .operands = {{"x"}},
                                         .arguments = {optional("rate", ArgumentKind::real, "0.5")},
                                         .traits = identity_traits,
-                                        .infer = infer_same};
-extern constinit const Layer flatten = shape_layer("flatten", infer_flatten);
-extern constinit const Layer reshape = shape_layer("reshape", infer_reshape, required("shape", ArgumentKind::integers));
-extern constinit const Layer squeeze = shape_layer("squeeze", infer_squeeze, optional("axes", ArgumentKind::integers));
-extern constinit const Layer unsqueeze = shape_layer("unsqueeze", infer_unsqueeze, required("axes", ArgumentKind::integers));
+                                        .infer = infer_same,
+                                        .onnx = dropout_onnx};
+extern constinit const Layer flatten = shape_layer("flatten", infer_flatten, flatten_onnx);
+extern constinit const Layer reshape = shape_layer("reshape", infer_reshape, reshape_onnx, required("shape", ArgumentKind::integers),
+                                                    optional("allow_zero", ArgumentKind::boolean, "false"));
+extern constinit const Layer squeeze = shape_layer("squeeze", infer_squeeze, squeeze_onnx, optional("axes", ArgumentKind::integers));
+extern constinit const Layer unsqueeze = shape_layer("unsqueeze", infer_unsqueeze, unsqueeze_onnx, required("axes", ArgumentKind::integers));
 
 extern constinit const Definition identity_definition = {"identity", define_same};
 extern constinit const Definition dropout_definition = {"dropout", define_same};

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "layers/onnx.h"
 
 namespace calotype::layers {
 
@@ -101,6 +102,8 @@ struct Layer {
   std::string (*explain)(const Call&) = nullptr;
   /// For a layer that only scales and shifts channels by known weights (batch_norm): those numbers, in double. Its weights have data.
   ChannelAffine (*channel_affine)(const Call&) = nullptr;
+  /// How ONNX writes it (layers/onnx.h): an array in the layer's source file.
+  std::span<const OnnxForm> onnx = {};
 };
 
 std::span<const Operand> operands_of(const Layer& layer);
