@@ -16,8 +16,8 @@ Graph read(const std::string& path);
 /// The same for text that is already in memory; `source->path` stands in messages only.
 Graph parse(std::shared_ptr<const SourceFile> source);
 
-/// The graph as text: parse(print(graph)) gives the same graph, apart from locations. The graph must be as `parse` or `bind_symbols` left it:
-/// a weight that stands as a value without a statement (after infer_shapes) is written as the argument or file entry that it came from.
+/// The graph as text: parse(print(graph)) gives the same graph, apart from locations. Weights that a layer implies are not written; a tensor
+/// that a pass made is written as a constant, or as a parameter where it has no data.
 std::string print(const Graph& graph);
 
 }  // namespace calotype::frontend

@@ -83,8 +83,8 @@ TEST(FormatDocument, TheMistakesGiveTheMessagesShown) {
   EXPECT_EQ(count, 1);
 }
 
-/// "conv(x, <weight>, [bias], filters, kernel, stride=1, ...)"
-std::string signature(const layers::Layer& layer) {
+/// "x", "<weight>", "[kernel]", "stride=1", ...
+std::vector<std::string> parts_of(const layers::Layer& layer) {
   std::vector<std::string> parts;
   for (const layers::Operand& operand : layers::operands_of(layer)) {
     using Kind = layers::Operand::Kind;
@@ -99,7 +99,15 @@ std::string signature(const layers::Layer& layer) {
     parts.push_back(argument.is_required || !fallback.empty() ? fmt::format("{}{}", argument.name, fallback)
                                                               : fmt::format("[{}]", argument.name));
   }
-  return fmt::format("{}({})", layer.name, fmt::join(parts, ", "));
+  return parts;
+}
+
+/// The parts between the brackets of a line of the document.
+std::vector<std::string> written_parts(const std::string& line) {
+  std::vector<std::string> parts;
+  std::istringstream inside(line.substr(line.find('(') + 1, line.rfind(')') - line.find('(') - 1));
+  for (std::string part; std::getline(inside, part, ',');) parts.push_back(part.substr(part.find_first_not_of(' ')));
+  return parts;
 }
 
 TEST(FormatDocument, TheTableOfLayersIsRight) {
@@ -110,19 +118,20 @@ TEST(FormatDocument, TheTableOfLayersIsRight) {
   ASSERT_NE(to, std::string::npos);
   if (std::getenv("CALOTYPE_UPDATE_GOLDENS")) {
     std::string table = "```text\n";
-    for (const layers::Layer* layer : layers::all_layers()) table += signature(*layer) + "\n";
+    for (const layers::Layer* layer : layers::all_layers())
+      table += fmt::format("{}({})\n", layer->name, fmt::join(parts_of(*layer), ", "));
     text.replace(from, to - from, table + "```\n");
     std::ofstream(path, std::ios::binary) << text;
     return;
   }
-  // A layer that is new and not listed yet is no mistake: adding one must not need this file.
+  // What is listed must be so. A layer or argument that is new and not listed yet is no mistake: adding one must not need this file.
   std::istringstream lines(text.substr(from, to - from));
   int count = 0;
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("```")) continue;
     const layers::Layer* layer = layers::find_layer(line.substr(0, line.find('(')));
     ASSERT_TRUE(layer) << line;
-    EXPECT_EQ(signature(*layer), line);
+    EXPECT_THAT(parts_of(*layer), ::testing::IsSupersetOf(written_parts(line))) << line;
     ++count;
   }
   EXPECT_GT(count, 20);

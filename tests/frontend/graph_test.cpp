@@ -291,6 +291,14 @@ TEST(Blocks, OperandsMayBeAbsentOrNamed) {
   EXPECT_THAT(operands(graph, "d.y"), ElementsAre("c.y", "k"));
 }
 
+TEST(Blocks, AParameterWinsOverASymbol) {
+  const Graph graph = parse(
+      "block b(x, C) -> y {\n  y = conv(x, filters=2 * C, kernel=C)\n}\n"
+      "network n(x: f32[N, C, 8]) -> y {\n  y = b(C=3)\n}\n");
+  EXPECT_EQ(integer(argument(graph, "y.y", "filters")), 6);
+  EXPECT_EQ(integer(argument(graph, "y.y", "kernel")), 3);
+}
+
 TEST(Blocks, AParameterWinsOverAWord) {
   const Graph graph = parse(
       "block b(x, fast) -> y {\n  y = conv(x, filters=fast, kernel=1)\n}\n"

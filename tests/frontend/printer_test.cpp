@@ -30,8 +30,8 @@ TEST(Printer, PrintsTheTextThatAPersonWouldWrite) {
   const std::string text =
       "network n(image: f32[N, 3, 32, 32]) -> y: f32[N, 8, 32, 32] {\n"
       "  weights \"n.safetensors\"\n"
-      "  c = conv(image, filters=8, kernel=3x3, padding=[1, 1], weight=[[0.1, 1e-05], [-2.0, inf]])\n"
-      "  y = relu(c)\n"
+      "  conv1 = conv(image, filters=8, kernel=3x3, padding=[1, 1], weight=[[0.1, 1e-05], [-2.0, inf]])\n"
+      "  y     = relu(conv1)\n"
       "}\n";
   EXPECT_EQ(frontend::print(parse(text)), text);
 }
@@ -66,6 +66,21 @@ TEST(Printer, BreaksLongLinesInsideBrackets) {
   for (std::size_t begin = 0; begin < printed.size(); begin = printed.find('\n', begin) + 1)
     EXPECT_LE(printed.find('\n', begin) - begin, 140U);
   expect_round_trip(graph);
+}
+
+TEST(Printer, PrintsWhatPassesMake) {
+  Graph graph = parse("network n(x: f32[1, 3]) -> y {\n  a = relu()\n  y = add(a, a)\n}\n");
+  Value folded{"folded", Value::Origin::constant, {ElementType::f32, {2, 3}}, true};
+  folded.data = own<float>(folded.type, {0.1F, -2, 1e-5F, 16777216, INFINITY, 3.4028235e38F});
+  graph.op(1).operands[1] = add_value(graph, folded);
+  Value implied{"y.weight", Value::Origin::weight, {ElementType::f32, {3}}, true, true};
+  graph.op(0).operands.push_back(add_value(graph, implied));
+  EXPECT_EQ(frontend::print(graph),
+            "network n(x: f32[1, 3]) -> y {\n"
+            "  folded = constant([[0.1, -2, 1e-05], [16777216, inf, 3.4028235e+38]], type=f32)\n"
+            "  a = relu(x)\n"
+            "  y = add(a, folded)\n"
+            "}\n");
 }
 
 /// A graph with all kinds of attributes and names, from a seed.

@@ -70,10 +70,6 @@ class Checker {
     for (const Parameter& parameter : block.parameters) {
       const std::string why = why_reserved(parameter.name.text);
       if (!why.empty()) diagnostics_.add(parameter.name.span, fmt::format("'{}' cannot be a parameter: {}", parameter.name.text, why));
-      if (checked_.symbols.contains(parameter.name.text)) {
-        diagnostics_.add(parameter.name.span,
-                         fmt::format("'{}' is a symbol of the network; the parameter needs another name", parameter.name.text));
-      }
     }
   }
 

@@ -163,15 +163,22 @@ std::vector<std::string> operand_texts(const Graph& graph, const Op& op) {
   return texts;
 }
 
-std::string statement_text(const Graph& graph, const Op& op) {
+/// How far names are padded, so that the equal signs stand below each other; a few long names stick out.
+constexpr std::size_t widest_padded = 40;
+
+std::string results_text(const Graph& graph, const Op& op) {
+  std::vector<std::string> results;
+  for (const ValueId result : op.results) results.push_back(name_text(graph.value(result).name));
+  return fmt::format("{}", fmt::join(results, ", "));
+}
+
+std::string statement_text(const Graph& graph, const Op& op, std::size_t width) {
   const layers::Layer* layer = layers::find_layer(op.kind);
   const bool is_source = layer && layer->traits.is_source;
   const std::string type = is_source ? inline_type(op) : "";
-  std::vector<std::string> results;
-  for (const ValueId result : op.results) results.push_back(name_text(graph.value(result).name));
 
   Line line;
-  line.add(fmt::format("  {} = {}(", fmt::join(results, ", "), op.kind));
+  line.add(fmt::format("  {:{}} = {}(", results_text(graph, op), width, op.kind));
   bool first = true;
   for (const std::string& operand : operand_texts(graph, op)) line.item(operand, std::exchange(first, false));
   for (const NamedAttribute& attribute : op.attributes) {
@@ -185,6 +192,45 @@ std::string statement_text(const Graph& graph, const Op& op) {
   }
   line.add(")\n");
   return line.text();
+}
+
+/// Number `index` of the tensor, in the shortest text that reads back in its type.
+std::string element_text(const TensorData& data, std::int64_t index) {
+  switch (data.type.element) {
+    case ElementType::f32: {
+      const float number = load<float>(data, index);
+      return std::isfinite(number) ? fmt::format("{}", number) : real_text(static_cast<double>(number));
+    }
+    case ElementType::i64: return fmt::format("{}", load<std::int64_t>(data, index));
+    case ElementType::u64: return fmt::format("{}", load<std::uint64_t>(data, index));
+    case ElementType::boolean: return load<std::uint8_t>(data, index) != 0 ? "true" : "false";
+    default: break;
+  }
+  const double number = load_as_double(data, index);
+  return is_float(data.type.element) ? real_text(number) : fmt::format("{}", number);
+}
+
+void add_numbers(Line& line, const TensorData& data, std::size_t dimension, std::int64_t& index, bool first) {
+  if (dimension == data.type.extents.size()) return line.item(element_text(data, index++), first);
+  line.item("[", first);
+  for (std::int64_t i = 0; i < data.type.extents[dimension]; ++i) add_numbers(line, data, dimension + 1, index, i == 0);
+  line.add("]");
+}
+
+/// A tensor that no statement made: passes leave constants so, and weights that lost their statement.
+std::string tensor_text(const Value& value) {
+  if (!value.data) return fmt::format("  {} = parameter({})\n", name_text(value.name), to_text(value.type));
+  Line line;
+  line.add(fmt::format("  {} = constant(", name_text(value.name)));
+  std::int64_t index = 0;
+  add_numbers(line, *value.data, 0, index, true);
+  line.add(fmt::format(", type={})\n", name_of(value.data->type.element)));
+  return line.text();
+}
+
+bool stands_alone(const Value& value) {
+  const bool is_tensor = value.origin == Value::Origin::weight || value.origin == Value::Origin::constant;
+  return is_tensor && !value.implicit && value.producer == no_op;
 }
 
 }  // namespace
@@ -204,7 +250,14 @@ std::string print(const Graph& graph) {
   }
   std::string text = header.text() + " {\n";
   for (const std::string& file : graph.weight_files) text += fmt::format("  weights {}\n", text::quote(file));
-  for (const Op& op : graph.ops) text += statement_text(graph, op);
+  for (const Value& value : graph.values) {
+    if (stands_alone(value)) text += tensor_text(value);
+  }
+  std::size_t width = 0;
+  for (const Op& op : graph.ops) {
+    if (const std::size_t size = results_text(graph, op).size(); size <= widest_padded) width = std::max(width, size);
+  }
+  for (const Op& op : graph.ops) text += statement_text(graph, op, width);
   for (const GraphResult& result : graph.results) {
     const std::string& name = graph.value(result.value).name;
     if (result.name != name) text += fmt::format("  {} = {}\n", name_text(result.name), name_text(name));
