@@ -1,5 +1,5 @@
 /// \file
-/// The command line: finds the verb, does it, and turns whatever is thrown into an exit status (docs/format.md lists them).
+/// The command line: finds the verb, does it, and turns whatever is thrown into an exit status (docs/command-line.md lists them).
 #include <fmt/format.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 /// \file
-/// The rule of docs/format.md for names of libraries.
+/// The rule of docs/command-line.md for names of libraries.
 #include "commands/library_name.h"
 
 #include <filesystem>

@@ -42,7 +42,7 @@ Summary summarize(const Graph& graph);
 /// The table for people; `explain` adds the derivation of the counts below each row.
 std::string to_table(const Summary& summary, bool explain);
 
-/// The document of `summary --json` (docs/format.md).
+/// The document of `summary --json` (docs/command-line.md).
 std::string to_json(const Summary& summary);
 
 }  // namespace calotype::commands
