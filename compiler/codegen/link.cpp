@@ -48,7 +48,7 @@ void link(const plan::Plan& plan, const Objects& objects, const Library& library
     weights = write_weight_file(plan, output.path(name + ".weights"));
   }
   const auto write_model = [&](FileWriter& file) {
-    const DriverFacts facts = {library.original_name, embedded_weights ? weights_symbol : "", weights.bytes, weights.hash};
+    const DriverFacts facts = {library.original_name, embedded_weights ? weights_symbol : "", weights.bytes, weights.hash, library.step_times};
     const std::vector<std::byte> driver = make_driver(plan, library.target, facts);
     std::vector<ObjectBytes> parts = {{"driver", text_of(driver)}, {"runtime", embedded::runtime_object()}};
     std::vector<std::string> kernel_symbols;
