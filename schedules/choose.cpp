@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
+#include "ir/checked.h"
 #include "schedules/template.h"
 
 namespace calotype::schedules {
@@ -27,9 +29,11 @@ struct Decision {
 struct Chooser {
   plan::Plan& plan;
   const plan::Target& target;
-  std::vector<Decision> decisions;
-  std::map<ValueId, Layout> produced;  ///< layout in which a value is made
-  std::map<Group, Layout> halos;       ///< the layout of each group with the largest halo that its readers want
+  const ChooseOptions& options;
+  std::int64_t weight_room = 0;
+  std::vector<Decision> decisions = {};
+  std::map<ValueId, Layout> produced = {};  ///< layout in which a value is made
+  std::map<Group, Layout> halos = {};       ///< the layout of each group with the largest halo that its readers want
 };
 
 Layout without_halo(Layout layout) {
@@ -45,12 +49,36 @@ void widen(std::vector<std::int64_t>& halo, const std::vector<std::int64_t>& wan
   for (std::size_t i = 0; i < wanted.size(); ++i) halo[i] = std::max(halo[i], wanted[i]);
 }
 
+/// Bytes by which the choice's packed weights outgrow the weights.
+std::int64_t growth(const Question& question, const Choice& choice) {
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < choice.inputs.size(); ++i) {
+    if (!question.is_weight(i) || choice.inputs[i].packed_extents.empty()) continue;
+    const TensorType& type = question.plan.graph.value(question.kernel.input_values[i]).type;
+    bytes += checked_multiply(checked_product(choice.inputs[i].packed_extents), bytes_of(type.element)) - type.bytes();
+  }
+  return bytes;
+}
+
+/// Bytes of all weights that kernels read.
+std::int64_t weight_bytes(const plan::Plan& plan) {
+  std::set<ValueId> weights;
+  for (const plan::Kernel& kernel : plan.kernels) {
+    for (const ValueId value : kernel.input_values) {
+      if (plan.graph.value(value).data) weights.insert(value);
+    }
+  }
+  std::int64_t bytes = 0;
+  for (const ValueId value : weights) bytes = checked_add(bytes, plan.graph.value(value).type.bytes());
+  return bytes;
+}
+
 void decide(Chooser& chooser, const plan::Kernel& kernel) {
   const auto layout_of = [&](ValueId value) {
     const auto found = chooser.produced.find(value);
     return found == chooser.produced.end() ? Layout{} : found->second;
   };
-  const Question question{chooser.plan, kernel, chooser.target, layout_of};
+  const Question question{chooser.plan, kernel, chooser.target, layout_of, chooser.options.exact, chooser.weight_room};
   for (const Template& candidate : templates()) {
     std::optional<Choice> choice = candidate.choose(question);
     if (!choice) continue;
@@ -62,6 +90,7 @@ void decide(Chooser& chooser, const plan::Kernel& kernel) {
       widen(group->second.halo_begin, wish.layout.halo_begin);
       widen(group->second.halo_end, wish.layout.halo_end);
     }
+    chooser.weight_room -= growth(question, *choice);
     chooser.decisions.push_back({&candidate, std::move(*choice)});
     return;
   }
@@ -117,8 +146,10 @@ BufferId output_for(Chooser& chooser, const plan::Kernel& kernel, const Choice& 
 
 }  // namespace
 
-void choose_implementations(plan::Plan& plan, const plan::Target& target) {
-  Chooser chooser{plan, target, {}, {}, {}};
+void choose_implementations(plan::Plan& plan, const plan::Target& target, const ChooseOptions& options) {
+  constexpr double slack = 1 << 20;  // small networks: blocks of channels round their weights up many times over
+  const double room = static_cast<double>(weight_bytes(plan)) * (options.size_limit - 1) + slack;
+  Chooser chooser{plan, target, options, static_cast<std::int64_t>(room)};
   for (const BufferId input : plan.inputs) chooser.produced[plan.buffer(input).value] = plan.buffer(input).layout;
   for (const plan::Kernel& kernel : plan.kernels) decide(chooser, kernel);
 

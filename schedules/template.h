@@ -42,6 +42,8 @@ struct Question {
   const plan::Kernel& kernel;
   const plan::Target& target;
   std::function<plan::Layout(ValueId)> layout_of;
+  bool exact = false;            ///< no reformulations: sums of products only
+  std::int64_t weight_room = 0;  ///< bytes by which packed weights may still outgrow the weights
 
   const Op& anchor() const { return plan.graph.op(kernel.ops.front()); }
   layers::Call call() const { return {*layers::find_layer(anchor().kind), plan.graph, anchor()}; }

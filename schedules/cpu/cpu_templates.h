@@ -13,12 +13,15 @@ std::optional<Choice> choose_direct_conv(const Question& question);
 Halide::Func build_direct_conv(KernelBuilder& builder);
 std::optional<Choice> choose_depthwise(const Question& question);
 Halide::Func build_depthwise(KernelBuilder& builder);
+std::optional<Choice> choose_winograd(const Question& question);
+Halide::Func build_winograd(KernelBuilder& builder);
 std::optional<Choice> choose_dense(const Question& question);
 Halide::Func build_dense(KernelBuilder& builder);
 
 inline constexpr Template identity = {"identity", choose_identity, build_identity};
 inline constexpr Template depthwise = {"depthwise", choose_depthwise, build_depthwise};
 inline constexpr Template direct_conv = {"direct_conv", choose_direct_conv, build_direct_conv};
+inline constexpr Template winograd = {"winograd", choose_winograd, build_winograd};
 inline constexpr Template dense = {"dense", choose_dense, build_dense};
 inline constexpr Template generic = {"generic", choose_generic, build_generic};
 

@@ -3,6 +3,7 @@
 /// tile reads one contiguous stream. At batch 1 the layer is as fast as memory delivers its weights; more rows share each weight that was loaded.
 #include <algorithm>
 
+#include "schedules/cpu/convolution.h"
 #include "schedules/cpu/cpu_templates.h"
 #include "schedules/cpu/packing.h"
 
@@ -19,14 +20,10 @@ using Halide::Var;
 
 std::optional<Choice> choose_dense(const Question& question) {
   const layers::Call call = question.call();
-  if (call.op().kind != "dense" || question.input_of("weight") < 0) return std::nullopt;
+  if (call.op().kind != "dense" || !has_constant_f32_weights(question)) return std::nullopt;
   const TensorType& x = call.type(0);
   const TensorType& weight = call.operand("weight").type;
   const int bias = question.input_of("bias");
-  if (!question.is_weight(static_cast<std::size_t>(question.input_of("weight")))) return std::nullopt;
-  if (bias >= 0 && !question.is_weight(static_cast<std::size_t>(bias))) return std::nullopt;
-  if (x.element != ElementType::f32 || question.output_type().element != ElementType::f32) return std::nullopt;
-  if (question.output_type().elements() == 0 || x.elements() == 0) return std::nullopt;
 
   Choice choice;
   choice.inputs = epilogue_wishes(question, {});

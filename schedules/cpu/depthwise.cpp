@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "layers/window.h"
+#include "schedules/cpu/convolution.h"
 #include "schedules/cpu/cpu_templates.h"
 #include "schedules/cpu/packing.h"
 
@@ -19,15 +20,10 @@ using Halide::TailStrategy;
 using Halide::Var;
 using layers::Window;
 
-Window window_of_depthwise(const layers::Call& call) {
-  const TensorType& weight = call.operand("weight").type;
-  return layers::window_of(call, {weight.extents.begin() + 2, weight.extents.end()});
-}
-
 /// One filter for each channel, reading that channel alone.
 bool is_depthwise(const Question& question) {
   const layers::Call call = question.call();
-  if ((call.op().kind != "conv" && call.op().kind != "depthwise") || question.input_of("weight") < 0) return false;
+  if ((call.op().kind != "conv" && call.op().kind != "depthwise") || !has_constant_f32_weights(question)) return false;
   const TensorType& x = call.type(0);
   const TensorType& weight = call.operand("weight").type;
   return weight.extents[1] == 1 && weight.extents[0] == x.extents[1] && x.extents[1] > 1 && (x.rank() == 3 || x.rank() == 4);
@@ -42,12 +38,8 @@ Expr edge_column(const Expr& inside, const Expr& value) { return Halide::select(
 std::optional<Choice> choose_depthwise(const Question& question) {
   if (!is_depthwise(question)) return std::nullopt;
   const layers::Call call = question.call();
-  const TensorType& x = call.type(0);
   const TensorType& weight = call.operand("weight").type;
   const int bias = question.input_of("bias");
-  if (!question.is_weight(static_cast<std::size_t>(question.input_of("weight")))) return std::nullopt;
-  if (bias >= 0 && !question.is_weight(static_cast<std::size_t>(bias))) return std::nullopt;
-  if (x.element != ElementType::f32 || question.output_type().elements() == 0 || x.elements() == 0) return std::nullopt;
 
   Choice choice;
   choice.output = blocked_layout(question.target);
@@ -68,7 +60,7 @@ std::optional<Choice> choose_depthwise(const Question& question) {
 Func build_depthwise(KernelBuilder& builder) {
   const Op& op = builder.plan().graph.op(builder.kernel().ops.front());
   const layers::Call call(*layers::find_layer(op.kind), builder.plan().graph, op);
-  const Window window = window_of_depthwise(call);
+  const Window window = window_of_convolution(call);
   const TensorType& type = call.type(0);
   const Halide::ImageParam& x = builder.input(builder.position_of(0, "x"));
   const Halide::ImageParam& weight = builder.input(builder.position_of(0, "weight"));

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "layers/window.h"
+#include "schedules/cpu/convolution.h"
 #include "schedules/cpu/cpu_templates.h"
 #include "schedules/cpu/packing.h"
 
@@ -22,38 +23,6 @@ using Halide::TailStrategy;
 using Halide::Var;
 using layers::Window;
 using plan::Layout;
-
-/// Vectors of output channels and cells in the register tile: together few enough to leave registers for weights and operand.
-struct RegisterTile {
-  std::int64_t channels = 1, pixels = 1;
-};
-
-RegisterTile choose_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target) {
-  const std::int64_t accumulators = target.vector_registers >= 32 ? 28 : 12;
-  const std::int64_t most_pixels[] = {0, accumulators >= 28 ? 14 : 10, accumulators >= 28 ? 10 : 6, accumulators >= 28 ? 8 : 4, accumulators >= 28 ? 5 : 3};
-  RegisterTile best;
-  double best_cost = 1e30;
-  for (std::int64_t channels = 1; channels <= 4; ++channels) {
-    if (blocks % channels != 0) continue;
-    for (std::int64_t pixels = 1; pixels <= std::min(width, most_pixels[channels]); ++pixels) {
-      // Loads for each multiply-add, the waste of the last tile, and too short a chain of independent additions.
-      const auto tiles = static_cast<double>((width + pixels - 1) / pixels * pixels) / static_cast<double>(width);
-      const double loads = 1.0 / static_cast<double>(channels) + 1.0 / static_cast<double>(pixels);
-      const double latency = std::max(1.0, 10.0 / static_cast<double>(channels * pixels));
-      const double cost = tiles * latency * (1.0 + 0.35 * std::max(0.0, loads - 0.6));
-      if (cost < best_cost - 1e-9) {
-        best_cost = cost;
-        best = {channels, pixels};
-      }
-    }
-  }
-  return best;
-}
-
-Window window_of_conv(const layers::Call& call) {
-  const TensorType& weight = call.operand("weight").type;
-  return layers::window_of(call, {weight.extents.begin() + 2, weight.extents.end()});
-}
 
 /// Cells beyond the operand's end that the last window reads.
 std::int64_t cells_after(const Window& window, std::size_t d, std::int64_t extent) {
@@ -90,15 +59,12 @@ Layout operand_layout(const Question& question, const Window& window, const Tens
 
 std::optional<Choice> choose_direct_conv(const Question& question) {
   const layers::Call call = question.call();
-  if (call.op().kind != "conv" || call.integer("groups") != 1 || question.input_of("weight") < 0) return std::nullopt;
+  if (call.op().kind != "conv" || call.integer("groups") != 1 || !has_constant_f32_weights(question)) return std::nullopt;
   const TensorType& x = call.type(0);
   const TensorType& weight = call.operand("weight").type;
-  const bool constant = question.is_weight(static_cast<std::size_t>(question.input_of("weight")));
   const int bias = question.input_of("bias");
-  if (!constant || (bias >= 0 && !question.is_weight(static_cast<std::size_t>(bias)))) return std::nullopt;
-  if (x.element != ElementType::f32 || x.rank() < 3 || x.rank() > 5 || question.output_type().element != ElementType::f32) return std::nullopt;
-  if (question.output_type().elements() == 0 || x.elements() == 0) return std::nullopt;
-  const Window window = window_of_conv(call);
+  if (x.rank() < 3 || x.rank() > 5) return std::nullopt;
+  const Window window = window_of_convolution(call);
   for (std::size_t d = 0; d < window.rank(); ++d) {
     if (window.begin[d] < 0 || window.end[d] < 0) return std::nullopt;
   }
@@ -113,7 +79,7 @@ std::optional<Choice> choose_direct_conv(const Question& question) {
   const std::int64_t blocks = (weight.extents[0] + lanes - 1) / lanes;
   const std::int64_t width = is_pointwise(window) ? question.output_type().elements() / (question.output_type().extents[0] * question.output_type().extents[1])
                                                   : question.output_type().extents.back();
-  const RegisterTile tile = choose_tile(blocks, width, question.target);
+  const RegisterTile tile = choose_register_tile(blocks, width, question.target);
   choice.parameters = {{"channels", tile.channels}, {"pixels", tile.pixels}, {flat_parameter, is_pointwise(window) ? 1 : 0}};
   ConvPacking packing;
   packing.lanes = lanes;
@@ -130,7 +96,7 @@ std::optional<Choice> choose_direct_conv(const Question& question) {
 Func build_direct_conv(KernelBuilder& builder) {
   const Op& op = builder.plan().graph.op(builder.kernel().ops.front());
   const layers::Call call(*layers::find_layer(op.kind), builder.plan().graph, op);
-  const Window window = window_of_conv(call);
+  const Window window = window_of_convolution(call);
   const Halide::ImageParam& x = builder.input(builder.position_of(0, "x"));
   const Halide::ImageParam& weight = builder.input(builder.position_of(0, "weight"));
   const int bias_at = builder.position_of(0, "bias");

@@ -1,0 +1,46 @@
+/// \file
+/// What the templates for convolutions and dense layers share.
+#include "schedules/cpu/convolution.h"
+
+#include <algorithm>
+
+namespace calotype::schedules::cpu {
+
+bool has_constant_f32_weights(const Question& question) {
+  const int weight = question.input_of("weight");
+  const int bias = question.input_of("bias");
+  if (weight < 0 || !question.is_weight(static_cast<std::size_t>(weight))) return false;
+  if (bias >= 0 && !question.is_weight(static_cast<std::size_t>(bias))) return false;
+  const TensorType& x = question.call().type(0);
+  const TensorType& y = question.output_type();
+  return x.element == ElementType::f32 && y.element == ElementType::f32 && x.elements() > 0 && y.elements() > 0;
+}
+
+layers::Window window_of_convolution(const layers::Call& call) {
+  const TensorType& weight = call.operand("weight").type;
+  return layers::window_of(call, {weight.extents.begin() + 2, weight.extents.end()});
+}
+
+RegisterTile choose_register_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target) {
+  const std::int64_t accumulators = target.vector_registers >= 32 ? 28 : 12;
+  const std::int64_t most_pixels[] = {0, accumulators >= 28 ? 14 : 10, accumulators >= 28 ? 10 : 6, accumulators >= 28 ? 8 : 4, accumulators >= 28 ? 5 : 3};
+  RegisterTile best;
+  double best_cost = 1e30;
+  for (std::int64_t channels = 1; channels <= 4; ++channels) {
+    if (blocks % channels != 0) continue;
+    for (std::int64_t pixels = 1; pixels <= std::min(width, most_pixels[channels]); ++pixels) {
+      // Loads for each multiply-add, the waste of the last tile, and too short a chain of independent additions.
+      const auto tiles = static_cast<double>((width + pixels - 1) / pixels * pixels) / static_cast<double>(width);
+      const double loads = 1.0 / static_cast<double>(channels) + 1.0 / static_cast<double>(pixels);
+      const double latency = std::max(1.0, 10.0 / static_cast<double>(channels * pixels));
+      const double cost = tiles * latency * (1.0 + 0.35 * std::max(0.0, loads - 0.6));
+      if (cost < best_cost - 1e-9) {
+        best_cost = cost;
+        best = {channels, pixels};
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace calotype::schedules::cpu

@@ -1,0 +1,25 @@
+#pragma once
+/// \file
+/// What the templates for convolutions and dense layers share.
+#include <cstdint>
+
+#include "layers/window.h"
+#include "schedules/template.h"
+
+namespace calotype::schedules::cpu {
+
+/// Is the anchor an f32 layer with elements, whose weight and bias are known numbers?
+bool has_constant_f32_weights(const Question& question);
+
+/// The window of a call whose kernel is that of its operand `weight`.
+layers::Window window_of_convolution(const layers::Call& call);
+
+/// Vectors of output channels and cells in a register tile: together few enough to leave registers for weights and operand.
+struct RegisterTile {
+  std::int64_t channels = 1, pixels = 1;
+};
+
+/// The tile for that many channel blocks (which `channels` divides) and cells in a row (`pixels` is at most `width`).
+RegisterTile choose_register_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target);
+
+}  // namespace calotype::schedules::cpu
