@@ -87,7 +87,7 @@ class Reader {
         const ExpressionPointer left = arithmetic(value.items[0]);
         return combine(value.kind, left, arithmetic(value.items[1]), value);
       }
-      default: fail(value, fmt::format("arithmetic is on integers; {} is none", environment_.source->text(value.span)));
+      default: fail(value, fmt::format("arithmetic is on integers, and {} is none", environment_.source->text(value.span)));
     }
   }
 
@@ -126,7 +126,7 @@ class Reader {
     if (const Attribute* bound = value.kind == Kind::name ? parameter(value.text) : nullptr) {
       if (const auto* integer = std::get_if<std::int64_t>(&bound->value)) return number(*integer, bound->location);
       if (const auto* expression = std::get_if<ExpressionPointer>(&bound->value)) return *expression;
-      fail(value, fmt::format("arithmetic is on integers; '{}' is none here", value.text),
+      fail(value, fmt::format("arithmetic is on integers, and '{}' is none here", value.text),
            {fmt::format("'{}' was given in line {}", value.text, bound->location.line)});
     }
     if (is_symbol(value.text)) return symbol(value.text, at(value.span));

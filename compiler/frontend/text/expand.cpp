@@ -177,6 +177,7 @@ class Expander {
     } catch (const Failure& failure) {
       for (const Diagnostic& diagnostic : failure.diagnostics()) diagnostics_.add(diagnostic);
     }
+    if (budget_ < 0) throw Stop{};
   }
 
   /// What the block's first statement takes where it writes no operand: the check saw that there is one choice.
@@ -196,6 +197,7 @@ class Expander {
     for (const Value* value : operands_of(statement, layer, diagnostics_)) op.operands.push_back(operand(*value, instance));
     if (takes_value_above(statement, layer)) op.operands.push_back(above);
     op.attributes = attributes_of(statement, layer, environment(instance), diagnostics_);
+    if (budget_ < 0) throw Stop{};
     const bool readable = diagnostics_.count() == mistakes;
 
     const auto op_id = static_cast<OpId>(graph_.ops.size());
@@ -215,13 +217,15 @@ class Expander {
     return graph_.ops.back().results.front();
   }
 
-  /// Messages about an instance say which one it is and where it comes from.
+  /// Messages about an instance say which one it is and where it comes from: the innermost blocks and the network's statement.
   void enter(const Instance& instance) {
     std::vector<std::string> notes;
     for (const Instance* at = &instance; at->outer; at = at->outer) {
       const std::string name = at->prefix.substr(0, at->prefix.size() - 1);
-      notes.push_back(fmt::format("in {} = {}(...) of line {}", name, at->call->callee.text, source_.line(at->call->span)));
+      const std::string shown = name.size() > 60 ? "..." + name.substr(name.size() - 57) : name;
+      notes.push_back(fmt::format("in {} = {}(...) of line {}", shown, at->call->callee.text, source_.line(at->call->span)));
     }
+    if (notes.size() > 4) notes.erase(notes.begin() + 3, notes.end() - 1);
     diagnostics_.set_context(std::move(notes));
   }
 
