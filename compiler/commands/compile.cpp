@@ -5,6 +5,7 @@
 #include "codegen/link.h"
 #include "commands/emit.h"
 #include "commands/library_name.h"
+#include "commands/model.h"
 #include "commands/pipeline.h"
 #include "commands/verbs.h"
 #include "frontend/frontend.h"
@@ -45,15 +46,16 @@ void compile(Arguments arguments) {
   if (!wanted) return;
   const plan::Target target = target_of(options.build);
 
-  Graph graph = frontend::read(options.build.model.path);
-  if (options.emit == "graph") return print(frontend::print(graph));
+  Graph graph = read_model(options.build.model);
+  if (options.emit == "graph" && !graph.unconverted) return print(frontend::print(graph));
   graph = typed_graph(std::move(graph), options.build.model);
+  if (options.emit == "graph") return print(frontend::print(graph));
   if (options.emit == "shapes") return print(shapes_text(graph));
   give_weights(graph, options.build);
   simplify(graph);
 
   const LibraryName name = library_name(options.name, graph, options.build.model.path);
-  plan::Plan plan = make_plan(std::move(graph), target);
+  plan::Plan plan = make_plan(std::move(graph), target, options.build);
   if (options.emit == "fused") return print(fused_text(plan));
   if (options.emit == "plan") return print(plan_text(plan));
   if (options.emit == "stmt" || options.emit == "llvm" || options.emit == "asm") return print(code_text(plan, target, options.emit));

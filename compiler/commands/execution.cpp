@@ -74,7 +74,7 @@ Executable build(Graph graph, const BuildOptions& options, const Visibility& vis
 
   const plan::Target target = target_of(options);
   simplify(graph, !visibility.values.empty());
-  plan::Plan plan = make_plan(std::move(graph), target);
+  plan::Plan plan = make_plan(std::move(graph), target, options);
   if (visibility.step_times) executable.steps = rows_of(plan);
   const codegen::Objects objects = make_objects(plan, target, options.jobs);
   const TemporaryFolder folder;

@@ -8,6 +8,7 @@
 
 #include "cache/cache.h"
 #include "codegen/generate.h"
+#include "commands/model.h"
 #include "commands/progress.h"
 #include "formats/safetensors.h"
 #include "layers/layer.h"
@@ -63,8 +64,7 @@ Graph typed_graph(Graph graph, const ModelOptions& model, const Symbols& symbols
       throw Failure(Fault::input, fmt::format("--set gives {}={}, but the arrays make it {}", symbol, at->second, number));
     }
   }
-  passes::bind_symbols(graph, std::move(all));
-  passes::infer_shapes(graph);
+  type_values(graph, std::move(all));
   verified(graph, "infer_shapes");
   return graph;
 }
@@ -101,9 +101,9 @@ void simplify(Graph& graph, bool keep_all) {
   verified(graph, "remove_dead");
 }
 
-plan::Plan make_plan(Graph graph, const plan::Target& target) {
+plan::Plan make_plan(Graph graph, const plan::Target& target, const BuildOptions& options) {
   plan::Plan plan = passes::fuse(std::move(graph));
-  schedules::choose_implementations(plan, target);
+  schedules::choose_implementations(plan, target, {options.accuracy == "exact", options.size_limit});
   passes::insert_reorders(plan);
   passes::plan_memory(plan);
   return plan;

@@ -36,8 +36,8 @@ void give_weights(Graph& graph, const BuildOptions& options);
 /// What a graph goes through between weights and kernels. With `keep_all` no value disappears: batch norm stays as it is.
 void simplify(Graph& graph, bool keep_all = false);
 
-/// Kernels with their implementations, layouts and places.
-plan::Plan make_plan(Graph graph, const plan::Target& target);
+/// Kernels with their implementations, layouts and places, as --accuracy and --size-limit allow.
+plan::Plan make_plan(Graph graph, const plan::Target& target, const BuildOptions& options);
 
 /// Throws Failure(unsupported) where packed weights exceed the limit of --size-limit.
 void check_size(const plan::Plan& plan, double size_limit);
