@@ -16,23 +16,16 @@ cd "$work"
 archives="one.a four.a stacked.a"
 warnings="-std=c11 -Wall -Wextra -Wpedantic -Werror"
 
-linkers=bfd
-lld=$(command -v ld.lld-19 || command -v ld.lld || true)
-if [ -n "$lld" ]; then
-  linkers="bfd lld"
-  mkdir -p linker
-  ln -sf "$lld" linker/ld.lld  # where cc looks for what -fuse-ld=lld names
-fi
-for linker in $linkers; do
+for linker in bfd lld; do
   for flags in "-pie -fPIE" "-no-pie" "-pie -fPIE -ffunction-sections -fdata-sections -Wl,--gc-sections"; do
     echo "$linker $flags"
     # shellcheck disable=SC2086
-    cc -Blinker/ -fuse-ld=$linker $flags $warnings -I. "$here/project/twice.c" $archives -lpthread -lm -o twice
+    cc -fuse-ld=$linker $flags $warnings -I. "$here/project/twice.c" $archives -lpthread -lm -o twice
     ./twice
   done
   echo "$linker -shared"
   # shellcheck disable=SC2086
-  cc -Blinker/ -fuse-ld=$linker -shared -fPIC -Wl,-z,defs -DCALOTYPE_NO_MAIN $warnings -I. "$here/project/twice.c" $archives -lpthread -lm -o libtwice.so
+  cc -fuse-ld=$linker -shared -fPIC -Wl,-z,defs -DCALOTYPE_NO_MAIN $warnings -I. "$here/project/twice.c" $archives -lpthread -lm -o libtwice.so
   # shellcheck disable=SC2086
   cc $warnings "$here/project/load_twice.c" -L. -ltwice -Wl,-rpath,"$work" -o load_twice
   ./load_twice
