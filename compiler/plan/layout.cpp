@@ -27,7 +27,7 @@ std::vector<StorageDimension> dimensions_of(const TensorType& type, const Layout
     dimensions.push_back({logical, Role::whole, -begin, checked_add(extent, checked_add(begin, end)), 0});
   };
   if (layout.family == Layout::Family::blocked) {
-    const std::int64_t blocks = (type.extents[1] + layout.block - 1) / layout.block;
+    const std::int64_t blocks = type.extents[1] / layout.block + (type.extents[1] % layout.block != 0 ? 1 : 0);
     dimensions.push_back({1, Role::lane, 0, layout.block, 0});
     for (int logical = rank - 1; logical >= 2; --logical) whole(logical);
     dimensions.push_back({1, Role::block, 0, blocks, 0});
