@@ -125,6 +125,11 @@ void check_operands(const Layer& layer, const Op& op, std::vector<Diagnostic>& d
   }
 }
 
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
 }  // namespace
 
 std::span<const Operand> operands_of(const Layer& layer) {
@@ -280,7 +285,9 @@ std::string nearest_name(std::string_view name, const std::vector<std::string_vi
         if (swapped) row[j + 1] = std::min(row[j + 1], above_that[j - 1] + 1);
       }
     }
-    if (row.back() < best_distance) {
+    // With no letter in common it is another name: M is not N, but c may be C.
+    const bool unlike = row.back() >= std::max(name.size(), candidate.size()) && !equal_ignoring_case(name, candidate);
+    if (row.back() < best_distance && !unlike) {
       best_distance = row.back();
       best = candidate;
     }
