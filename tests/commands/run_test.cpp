@@ -127,6 +127,20 @@ TEST(Bench, ReportsEveryLatency) {
   EXPECT_GT(report["peak_gflops"], 1.0);
 }
 
+TEST(Bench, TimesEveryStep) {
+  const Outcome outcome = calotype_tool("bench --per-layer --json --runs 5 " + stacked);
+  ASSERT_EQ(outcome.status, 0) << outcome.errors;
+  const Json report = Json::parse(outcome.output);
+  std::int64_t multiply_adds = 0;
+  double time = 0;
+  for (const Json& step : report["steps"]) {
+    multiply_adds += step["macs"].get<std::int64_t>();
+    time += step["median_us"].get<double>();
+  }
+  EXPECT_EQ(multiply_adds, 80);
+  EXPECT_GT(time, 0);
+}
+
 TEST(Compile, NamesTheLibraryByTheRule) {
   const auto folder = fresh_folder();
   const std::string model = description(folder, "network double(x: f32[1, 3]) -> y { y = relu(x) }\n");
@@ -142,6 +156,15 @@ TEST(Compile, LeavesNothingHalfWritten) {
   const Outcome outcome = calotype_tool("compile " + stacked + " --name a.b --weight-storage nowhere -o " + (folder / "out").string());
   EXPECT_EQ(outcome.status, 2);
   EXPECT_TRUE(std::filesystem::is_empty(folder / "out"));
+}
+
+/// Winograd's weights are larger than the convolution's own: neither "exact" nor a tight limit leaves room for it.
+TEST(Compile, ReformulatesOnlyWhereItMay) {
+  const std::string model = description(fresh_folder(), "network n(x: f32[1, 512, 32, 32]) -> y { y = conv(x, filters=512, kernel=3x3, padding=same) }\n");
+  const auto plan = [&](const char* options) { return calotype_tool("compile --emit plan --weights-from random:1 " + std::string(options) + model).output; };
+  ASSERT_NE(plan("").find("winograd"), std::string::npos);
+  EXPECT_EQ(plan("--accuracy exact ").find("winograd"), std::string::npos);
+  EXPECT_EQ(plan("--size-limit 1 ").find("winograd"), std::string::npos);
 }
 
 class Stages : public testing::TestWithParam<const char*> {};
