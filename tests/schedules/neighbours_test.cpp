@@ -70,6 +70,7 @@ struct Case {
   std::string name;
   std::string statements;  ///< of a and b, [2, 19, 7, 6] each, give y
   std::string after = "z = conv(y, filters=5, kernel=3, padding=1, activation=relu)";
+  double tolerance = 1e-5;  ///< more where numbers are rounded to a coarse type
 };
 
 std::ostream& operator<<(std::ostream& stream, const Case& value) { return stream << value.statements; }
@@ -87,20 +88,18 @@ TEST_P(neighbours, compiled_agrees_with_definitions) {
                                        GetParam().statements, GetParam().after);
   SCOPED_TRACE(text);
   try {
-    // Once with y inside of the network, once as a result of its own.
-    for (const bool is_result : {false, true}) {
-      std::string source = text;
-      if (!is_result) source.replace(source.find("z, y"), 4, "z");
-      const Graph graph = graph_of(source);
-      const TensorData x = random_tensor({2, 3, 7, 6}, 5);
-      const std::vector<TensorData> expected = interpret(graph, {x});
-      for (const char* target : {"host", "x86-64-linux-sse41"}) {
-        const CompiledRun run = compile_and_run(graph, {x}, 2, target);
-        ASSERT_EQ(run.results.size(), expected.size());
-        for (std::size_t i = 0; i < expected.size(); ++i)
-          EXPECT_EQ(difference(run.results[i], expected[i], 1e-5), "") << target << " result " << i;
-      }
-    }
+    const TensorData x = random_tensor({2, 3, 7, 6}, 5);
+    const Graph with_both = graph_of(text);
+    const std::vector<TensorData> expected = interpret(with_both, {x});
+    const CompiledRun both = compile_and_run(with_both, {x}, 2, "x86-64-linux-sse41");
+    ASSERT_EQ(both.results.size(), 2u);
+    EXPECT_EQ(difference(both.results[0], expected[0], GetParam().tolerance), "") << "z";
+    EXPECT_EQ(difference(both.results[1], expected[1], GetParam().tolerance), "") << "y";
+    // Where nobody asks for y, it may fuse and lie as it likes.
+    std::string source = text;
+    source.replace(source.find("z, y"), 4, "z");
+    const CompiledRun fused = compile_and_run(graph_of(source), {x}, 2);
+    EXPECT_EQ(difference(fused.results.at(0), expected[0], GetParam().tolerance), "") << "z alone";
   } catch (const Failure& failure) {
     FAIL() << render(failure);
   }
@@ -116,7 +115,7 @@ const std::vector<Case> cases = {
     {"three_operands", "c = conv(x, filters=19, kernel=3, padding=1)\n  y = max(a, b, c)"},
     {"channel_vector", "v = parameter(f32[19, 1, 1])\n  y = mul(a, v)"},
     {"channel_vector_first", "v = parameter(f32[19, 1, 1])\n  y = sub(v, a)"},
-    {"scalar_first", "s = constant(2.5)\n  y = div(s, a)\n  w = clip(y, min=-3, max=3)", "z = conv(w, filters=5, kernel=3)"},
+    {"scalar_first", "s = constant(2.5)\n  y = sub(s, a)"},
     {"row", "v = parameter(f32[6])\n  y = add(a, v)"},
     {"plane_without_channels", "v = parameter(f32[7, 6])\n  y = add(v, a)"},
     {"one_channel_times_many", "m = conv(x, filters=1, kernel=1)\n  y = mul(m, a)"},
@@ -156,8 +155,9 @@ const std::vector<Case> cases = {
     {"reduce_without_dims", "c = reduce_sum(a, axes=[0, 1], keep_dims=false)\n  y = mul(a, c)"},
     {"dropout", "y = dropout(a)"},
     {"identity_of_input", "y = identity(x)"},
-    {"cast_and_back", "k = constant(40)\n  c = mul(a, k)\n  d = cast(c, type=i8)\n  y = cast(d, type=f32)"},
-    {"half", "c = cast(a, type=f16)\n  d = add(c, c)\n  y = cast(d, type=f32)"},
+    {"cast_and_back", "k = constant(40)\n  c = mul(a, k)\n  d = cast(c, type=i8)\n  y = cast(d, type=f32)",
+     "z = conv(y, filters=5, kernel=3)", 0.05},
+    {"half", "c = cast(a, type=f16)\n  d = add(c, c)\n  y = cast(d, type=f32)", "z = conv(y, filters=5, kernel=3)", 2e-3},
 };
 
 INSTANTIATE_TEST_SUITE_P(layers, neighbours, ::testing::ValuesIn(cases), [](const auto& info) { return info.param.name; });
