@@ -106,15 +106,25 @@ std::int64_t multiply_adds(const Call& call) {
   return checked_multiply(call.result().elements(), checked_multiply(shape.channels_per_group(), checked_product(shape.kernel)));
 }
 
-template <ShapeOf shape_of>
-std::string explain(const Call& call) {
-  const Shape shape = shape_of(call);
-  const std::int64_t per_filter = checked_multiply(shape.channels_per_group(), checked_product(shape.kernel));
-  const std::string of_each = shape.groups > 1 ? " of each group" : "";
-  std::string text = fmt::format("{} x {}{} x {} = {}", counted(shape.filters, "filter"), counted(shape.channels_per_group(), "channel"),
-                                 of_each, times(shape.kernel), counted(checked_multiply(shape.filters, per_filter), "weight"));
+/// "56 filters x 5 channels x 4x4 = 4,480 weights + 56 biases"
+std::string in_words(const Call& call, const Shape& shape, const std::string& kernels) {
+  const std::int64_t weights = checked_multiply(shape.filters, checked_multiply(shape.channels_per_group(), checked_product(shape.kernel)));
+  std::string text = fmt::format("{} x {} = {}", kernels, times(shape.kernel), counted(weights, "weight"));
   if (has_weight(call, "bias")) text += fmt::format(" + {}", counted(shape.filters, "bias"));
   return text;
+}
+
+std::string explain_conv(const Call& call) {
+  const Shape shape = conv_shape(call);
+  return in_words(call, shape,
+                  fmt::format("{} x {}{}", counted(shape.filters, "filter"), counted(shape.channels_per_group(), "channel"),
+                              shape.groups > 1 ? " of each group" : ""));
+}
+
+std::string explain_depthwise(const Call& call) {
+  const Shape shape = depthwise_shape(call);
+  return in_words(call, shape,
+                  fmt::format("{} x {} each", counted(shape.channels, "channel"), counted(shape.filters / shape.channels, "filter")));
 }
 
 template <ShapeOf shape_of>
@@ -189,7 +199,7 @@ extern constinit const Layer conv = {
     .infer = infer<conv_shape>,
     .weights = weights<conv_shape>,
     .multiply_adds = multiply_adds<conv_shape>,
-    .explain = explain<conv_shape>,
+    .explain = explain_conv,
     .onnx = conv_onnx,
 };
 extern constinit const Definition conv_definition = {"conv", define<conv_shape>};
@@ -206,7 +216,7 @@ extern constinit const Layer depthwise = {
     .infer = infer<depthwise_shape>,
     .weights = weights<depthwise_shape>,
     .multiply_adds = multiply_adds<depthwise_shape>,
-    .explain = explain<depthwise_shape>,
+    .explain = explain_depthwise,
 };
 extern constinit const Definition depthwise_definition = {"depthwise", define<depthwise_shape>};
 

@@ -34,6 +34,17 @@ TEST(conv, counts_of_the_worked_example) {
   EXPECT_EQ(graph.value(graph.ops.front().operands[1]).type, (TensorType{ElementType::f32, {56, 5, 4, 4}}));
 }
 
+TEST(depthwise, counts_in_words) {
+  LayerCase layer_case;
+  layer_case.statement = "depthwise(x, kernel=3x3, multiplier=2)";
+  layer_case.inputs = {{"x", arange({1, 5, 9, 9})}};
+  const Graph graph = build_graph(layer_case);
+  const layers::Layer& layer = *layers::find_layer("depthwise");
+  const layers::Call call(layer, graph, graph.ops.front());
+  EXPECT_EQ(layer.explain(call), "5 channels x 2 filters each x 3x3 = 90 weights + 10 biases");
+  EXPECT_EQ(layer.multiply_adds(call), 10 * 7 * 7 * 3 * 3);
+}
+
 TEST(conv, filters_and_kernel_follow_from_a_written_weight) {
   LayerCase layer_case;
   layer_case.statement = "conv(x, w, b, padding=same)";
