@@ -14,6 +14,8 @@ struct Case {
   std::string says;  ///< stands in standard error
 };
 
+void PrintTo(const Case& wrong, std::ostream* out) { *out << wrong.arguments; }
+
 class CommandLine : public testing::TestWithParam<Case> {};
 
 TEST_P(CommandLine, EndsWithItsStatusAndSaysWhy) {
@@ -46,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"expect", "check --expect nowhere --weights-from random:1 " + lenet, 2, "image"},
                     Case{"device", "compile --device cuda --weights-from random:1 " + lenet, 3, "cuda"},
                     Case{"target", "compile --target host,host --weights-from random:1 " + lenet, 3, "target"},
-                    Case{"tune", "tune " + lenet, 3, "not"}, Case{"import", "import x.onnx", 3, "not"}),
+                    Case{"tune", "tune " + lenet, 3, "not"}, Case{"explain", "explain " + lenet, 3, "not"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(CommandLine, HelpAndVersionGoToStandardOutput) {
