@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -43,15 +44,14 @@ WeightStore weights_of(const Graph& graph) {
   return store;
 }
 
-void compile(const std::filesystem::path& folder, const std::string& name, int batch) {
+void compile(const std::filesystem::path& folder, const std::string& name, int batch, const plan::Target& target = plan::host_target()) {
   commands::ModelOptions model;
   model.path = CALOTYPE_SOURCE_DIR "/samples/networks/lenet5.layers";
   model.settings = {"N=" + std::to_string(batch)};
   Graph graph = commands::typed_graph(frontend::read(model.path), model);
   passes::attach_weights(graph, weights_of(graph));
   commands::simplify(graph);
-  const plan::Target target = plan::host_target();
-  plan::Plan plan = commands::make_plan(std::move(graph), target);
+  plan::Plan plan = commands::make_plan(std::move(graph), target, commands::BuildOptions{});
   const Objects objects = generate(plan, target, cache::Cache{});  // no cache: what is tested is what was just compiled
   link(plan, objects, {name, name, folder, target, WeightStorage::embedded});
 }
@@ -192,6 +192,45 @@ TEST_F(Lenet5Test, LoadedInProcessAtAnyThreadCount) {
     for (std::size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], expected[i], 1e-5);
     if (first.empty()) first = scores;
     EXPECT_EQ(first, scores) << threads << " threads";
+  }
+}
+
+/// The scores that the model in that folder gives.
+std::vector<float> scores_of(const LoadedModel& model, const float* image, float* scores) {
+  void* state = nullptr;
+  EXPECT_EQ(model.open(&state, nullptr, nullptr), CALOTYPE_OK);
+  const void* io[] = {image, scores};
+  EXPECT_EQ(model.run(state, io), CALOTYPE_OK);
+  model.close(state);
+  return {scores, scores + 10};
+}
+
+TEST_F(Lenet5Test, EveryInstructionSetGivesTheAnswer) {
+  const std::vector<float> image = test_image();
+  const std::vector<double> expected = reference(image);
+  for (const char* text : {"x86-64-linux", "x86-64-linux-sse41", "x86-64-linux-avx", "x86-64-linux-avx2", "x86-64-linux-avx512_skylake"}) {
+    const plan::Target target = plan::parse_target(text), host = plan::host_target();
+    if (!std::all_of(target.features.begin(), target.features.end(), [&](const std::string& feature) { return host.has(feature); }))
+      continue;
+    const TestFolder folder;
+    compile(folder.path(), "lenet5", 1, target);
+    std::vector<float> scores(10);
+    scores_of(load(folder / "lenet5.a", folder / "lenet5.json"), image.data(), scores.data());
+    for (std::size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], expected[i], 1e-5) << text;
+  }
+}
+
+TEST_F(Lenet5Test, CallersBuffersNeedNoAlignment) {
+  const LoadedModel model = load(path("lenet5.a"), path("lenet5.json"));
+  const std::vector<float> image = test_image();
+  std::vector<float> aligned(10);
+  scores_of(model, image.data(), aligned.data());
+  for (std::size_t shift = 1; shift < 4; ++shift) {
+    std::vector<float> shifted(shift, 0), scores(shift + 10 + 1, 123);
+    shifted.insert(shifted.end(), image.begin(), image.end());
+    EXPECT_EQ(scores_of(model, shifted.data() + shift, scores.data() + shift), aligned) << shift;
+    EXPECT_EQ(scores[shift - 1], 123);
+    EXPECT_EQ(scores.back(), 123);
   }
 }
 
