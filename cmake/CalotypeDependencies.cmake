@@ -36,6 +36,28 @@ find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
+# The schema of ONNX files, from the onnx package's wheel; the reader is generated from it with Debian's protoc. The lite run time knows no
+# descriptors: it starts without work and links little.
+find_package(Protobuf REQUIRED)
+file(GLOB onnx_schema ${CMAKE_CURRENT_SOURCE_DIR}/.venv/lib/python3*/site-packages/onnx/onnx-ml.proto)
+if(NOT onnx_schema)
+  find_package(Python3 COMPONENTS Interpreter REQUIRED)
+  execute_process(
+    COMMAND ${Python3_EXECUTABLE} -c "import importlib.util as u; print(list(u.find_spec('onnx').submodule_search_locations)[0] + '/onnx-ml.proto')"
+    OUTPUT_VARIABLE onnx_schema OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+endif()
+list(GET onnx_schema 0 onnx_schema)
+get_filename_component(onnx_schema_folder ${onnx_schema} DIRECTORY)
+set(onnx_generated ${CMAKE_CURRENT_BINARY_DIR}/onnx_schema)
+file(MAKE_DIRECTORY ${onnx_generated})
+add_custom_command(OUTPUT ${onnx_generated}/onnx-ml.pb.cc ${onnx_generated}/onnx-ml.pb.h
+  COMMAND protobuf::protoc --cpp_out=lite:${onnx_generated} -I${onnx_schema_folder} ${onnx_schema}
+  DEPENDS ${onnx_schema} VERBATIM COMMENT "Generating the reader of ONNX files")
+add_library(calotype_onnx_schema STATIC ${onnx_generated}/onnx-ml.pb.cc)
+target_include_directories(calotype_onnx_schema SYSTEM PUBLIC ${onnx_generated})
+target_compile_options(calotype_onnx_schema PRIVATE -w -ffunction-sections -fdata-sections)
+target_link_libraries(calotype_onnx_schema PUBLIC protobuf::libprotobuf-lite)
+
 # Headers alone, for static libraries whose users decide whether Halide is linked. The definitions must be those of Halide::Halide, or gcc would
 # refuse the precompiled header that all of them share.
 add_library(calotype_halide_headers INTERFACE)

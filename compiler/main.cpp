@@ -10,6 +10,7 @@
 #include <new>
 
 #include "commands/crash.h"
+#include "commands/model.h"
 #include "commands/verbs.h"
 #include "layers/layer.h"
 
@@ -49,8 +50,9 @@ void act(int argc, char** argv) {
   if (word == "--version") return commands::print(fmt::format("calotype {}\n", CALOTYPE_VERSION));
   for (const Verb& verb : commands::verbs()) {
     if (verb.name != word) continue;
-    if (verb.act == nullptr) become_compiler(argv);
-    return verb.act({argv + 2, static_cast<std::size_t>(argc - 2)});
+    const commands::Arguments arguments(argv + 2, static_cast<std::size_t>(argc - 2));
+    if (verb.act == nullptr || commands::needs_compiler(arguments)) become_compiler(argv);
+    return verb.act(arguments);
   }
   unknown_verb(word);
 }

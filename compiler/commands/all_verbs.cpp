@@ -13,7 +13,7 @@ constexpr std::array<Verb, 8> table = {{{"summary", summary_purpose, summary},
                                         {"bench", bench_purpose, bench},
                                         {"check", check_purpose, check},
                                         {"tune", tune_purpose, not_yet},
-                                        {"import", import_purpose, not_yet},
+                                        {"import", import_purpose, import_model},
                                         {"explain", explain_purpose, not_yet}}};
 
 }  // namespace

@@ -8,11 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "commands/model.h"
 #include "commands/execution.h"
 #include "commands/peak.h"
 #include "commands/summary_table.h"
 #include "commands/verbs.h"
-#include "frontend/frontend.h"
 
 namespace calotype::commands {
 namespace {
@@ -117,7 +117,9 @@ Json steps_json(const std::vector<StepRow>& steps, const Measurement& measuremen
   return rows;
 }
 
-std::string steps_text(const std::vector<StepRow>& steps, const Measurement& measurement, double median, double peak) {
+std::string steps_text(const std::vector<StepRow>& steps, const Measurement& measurement, double peak) {
+  double total = 0;  // of medians: what disturbs a run now and then disturbs another step each time
+  for (const std::vector<double>& times : measurement.step_us) total += median_of(times);
   std::size_t name_width = 4;
   std::size_t layers_width = 6;
   for (const StepRow& step : steps) {
@@ -130,7 +132,7 @@ std::string steps_text(const std::vector<StepRow>& steps, const Measurement& mea
     const StepRow& step = steps[i];
     const double time = median_of(measurement.step_us[i]);
     text += fmt::format("{:{}}  {:{}}  {:14}  {:>10}  {:>4.1f}%", step.name, name_width, step.layers, layers_width, step.schedule,
-                        duration_text(time), 100 * time / median);
+                        duration_text(time), 100 * time / total);
     const double rate = gflops_of(step.multiply_adds, time);
     if (rate > 0) text += fmt::format("  {:>7.1f}  {:>3.0f}%", rate, 100 * rate / peak);
     text += "\n";
@@ -146,7 +148,7 @@ void bench(Arguments arguments) {
   const BenchOptions options = read_options(app, arguments, wanted);
   if (!wanted) return;
 
-  Graph graph = frontend::read(options.build.model.path);
+  Graph graph = read_model(options.build.model);
   InputArrays inputs = read_inputs(graph, options.inputs);
   const Symbols symbols = symbols_from(graph, inputs);
   graph = typed_graph(std::move(graph), options.build.model, symbols);
@@ -188,7 +190,7 @@ void bench(Arguments arguments) {
                     duration_text(p99)));
   print(fmt::format("  {:.1f} GFLOP/s at the median, {:.0f}% of the {:.1f} GFLOP/s that this machine reaches on registers\n", gflops,
                     100 * gflops / peak, peak));
-  if (options.per_layer) print(steps_text(executable.steps, measurement, median, peak));
+  if (options.per_layer) print(steps_text(executable.steps, measurement, peak));
 }
 
 }  // namespace calotype::commands

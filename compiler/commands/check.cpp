@@ -6,10 +6,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "commands/model.h"
 #include "commands/execution.h"
 #include "commands/verbs.h"
 #include "formats/npy.h"
-#include "frontend/frontend.h"
 
 namespace calotype::commands {
 namespace {
@@ -114,7 +114,7 @@ void check(Arguments arguments) {
   const CheckOptions options = read_options(app, arguments, wanted);
   if (!wanted) return;
 
-  Graph graph = frontend::read(options.build.model.path);
+  Graph graph = read_model(options.build.model);
   InputArrays inputs = read_inputs(graph, options.inputs);
   read_inputs_from(graph, options.expected, inputs);
   require_all(graph, inputs);

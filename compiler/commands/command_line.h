@@ -18,10 +18,11 @@ using Arguments = std::span<char* const>;
 /// would have been right.
 bool parse(CLI::App& app, Arguments arguments);
 
-/// What names the model and completes it: MODEL, --set.
+/// What names the model and completes it: MODEL, --set, --bind.
 struct ModelOptions {
   std::string path;
   std::vector<std::string> settings;  ///< "N=8"
+  std::vector<std::string> bindings;  ///< "shape=shape.npy"
 };
 
 void declare_model(CLI::App& app, ModelOptions& options);

@@ -7,11 +7,11 @@
 #include <set>
 
 #include "cache/atomic_output.h"
+#include "commands/model.h"
 #include "commands/execution.h"
 #include "commands/tensor_text.h"
 #include "commands/verbs.h"
 #include "formats/npy.h"
-#include "frontend/frontend.h"
 #include "layers/layer.h"
 
 namespace calotype::commands {
@@ -137,7 +137,7 @@ void run(Arguments arguments) {
   if (!wanted) return;
   if (!options.dump.empty() && options.output_directory.empty()) throw Failure(Fault::usage, "--dump writes files: say where with --output-dir DIR");
 
-  Graph graph = frontend::read(options.build.model.path);
+  Graph graph = read_model(options.build.model);
   const InputArrays inputs = read_inputs(graph, options.inputs);
   require_all(graph, inputs);
   const Symbols symbols = symbols_from(graph, inputs);

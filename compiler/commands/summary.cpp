@@ -1,9 +1,8 @@
 /// \file
 /// calotype summary: what the network looks like, before anything is compiled.
+#include "commands/model.h"
 #include "commands/summary_table.h"
 #include "commands/verbs.h"
-#include "frontend/frontend.h"
-#include "passes/passes.h"
 
 namespace calotype::commands {
 
@@ -17,9 +16,8 @@ void summary(Arguments arguments) {
   app.add_flag("--explain", explain, "Derives each count in words");
   if (!parse(app, arguments)) return;
 
-  Graph graph = frontend::read(model.path);
-  passes::bind_symbols(graph, symbols_of(model.settings));
-  passes::infer_shapes(graph);
+  Graph graph = read_model(model);
+  type_values(graph, symbols_of(model.settings));
   const Summary table = summarize(graph);
   print(json ? to_json(table) : to_table(table, explain));
 }

@@ -24,6 +24,7 @@ void compile(Arguments arguments);
 void run(Arguments arguments);
 void bench(Arguments arguments);
 void check(Arguments arguments);
+void import_model(Arguments arguments);
 
 /// Throws Failure(unsupported): the verb is planned and not there yet.
 void not_yet(Arguments arguments);
@@ -34,7 +35,7 @@ inline constexpr std::string_view run_purpose = "Runs the network on arrays";
 inline constexpr std::string_view bench_purpose = "Measures the latency of a run";
 inline constexpr std::string_view check_purpose = "Compares with reference values, layer by layer";
 inline constexpr std::string_view tune_purpose = "Searches schedules (not there yet)";
-inline constexpr std::string_view import_purpose = "Turns ONNX into text and safetensors (not there yet)";
+inline constexpr std::string_view import_purpose = "Turns ONNX into text and safetensors";
 inline constexpr std::string_view explain_purpose = "Writes a page that explains the network (not there yet)";
 
 }  // namespace calotype::commands

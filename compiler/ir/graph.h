@@ -11,6 +11,10 @@
 #include "ir/tensor_data.h"
 #include "ir/tensor_type.h"
 
+namespace calotype::frontend::onnx {
+struct Model;
+}
+
 namespace calotype {
 
 using ValueId = int;
@@ -77,6 +81,9 @@ struct Graph {
   std::vector<GraphResult> results;
   std::vector<std::string> weight_files;  ///< as written, relative to the description
   std::shared_ptr<const SourceFile> source;
+  /// An ONNX file whose nodes become ops once symbols are bound (frontend/onnx/convert.h); until then the graph has inputs and results only,
+  /// and the results have no values. Null otherwise.
+  std::shared_ptr<const frontend::onnx::Model> unconverted;
 
   Value& value(ValueId id) { return values[static_cast<std::size_t>(id)]; }
   const Value& value(ValueId id) const { return values[static_cast<std::size_t>(id)]; }

@@ -96,23 +96,65 @@ Expr tanh_of(const Call&, const Expr& x) { return arithmetic::tanh(x); }
 
 Expr softplus_of(const Call&, const Expr& x) { return arithmetic::softplus(x); }
 
+/// Bounds that are known are arguments; else they are operands of min and max.
+void adapt_clip(const OnnxNode& node, OnnxBuilder& builder) {
+  ValueId x = builder.input(0);
+  Attributes bounds;
+  if (node.opset < 11) {
+    if (node.find("min") != nullptr) bounds.push_back(named("min", node.real("min", 0)));
+    if (node.find("max") != nullptr) bounds.push_back(named("max", node.real("max", 0)));
+  } else {
+    const bool is_known = (!builder.has(1) || builder.known(builder.input(1)) != nullptr) &&
+                          (!builder.has(2) || builder.known(builder.input(2)) != nullptr) && is_float(builder.type(x).element);
+    if (!is_known) {
+      if (builder.has(1)) x = builder.emit("max", {x, builder.input(1)});
+      if (builder.has(2)) x = builder.emit("min", {x, builder.input(2)});
+      return builder.bind(0, x);
+    }
+    if (builder.has(1)) bounds.push_back(named("min", builder.reals(1).front()));
+    if (builder.has(2)) bounds.push_back(named("max", builder.reals(2).front()));
+  }
+  const bool is_relu6 = bounds.size() == 2 && std::get<double>(bounds[0].value.value) == 0 && std::get<double>(bounds[1].value.value) == 6;
+  if (is_relu6) return builder.bind(0, builder.emit("relu6", {x}));
+  builder.bind(0, bounds.empty() ? x : builder.emit("clip", {x}, std::move(bounds)));
+}
+
+constexpr OnnxForm clip_onnx[] = {{
+    .op_type = "Clip",
+    .attributes = {onnx::adapted_attribute("min"), onnx::adapted_attribute("max")},
+    .adapt = adapt_clip,
+}};
+constexpr OnnxForm elu_onnx[] = {{.op_type = "Elu", .attributes = {onnx::attribute("alpha", "alpha")}}};
+constexpr OnnxForm gelu_onnx[] = {{.op_type = "Gelu", .attributes = {onnx::word("approximate", "approximate")}}};
+constexpr OnnxForm hard_sigmoid_onnx[] = {{
+    .op_type = "HardSigmoid",
+    .attributes = {onnx::attribute("alpha", "alpha", "0.2"), onnx::attribute("beta", "beta", "0.5")},
+}};
+constexpr OnnxForm hard_swish_onnx[] = {{.op_type = "HardSwish"}};
+constexpr OnnxForm leaky_relu_onnx[] = {{.op_type = "LeakyRelu", .attributes = {onnx::attribute("alpha", "slope")}}};
+constexpr OnnxForm mish_onnx[] = {{.op_type = "Mish"}};
+constexpr OnnxForm relu_onnx[] = {{.op_type = "Relu"}};
+constexpr OnnxForm sigmoid_onnx[] = {{.op_type = "Sigmoid"}};
+constexpr OnnxForm softplus_onnx[] = {{.op_type = "Softplus"}};
+constexpr OnnxForm tanh_onnx[] = {{.op_type = "Tanh"}};
+
 }  // namespace
 
-extern constinit const Layer clip = unary("clip", same_number, optional("min", ArgumentKind::real), optional("max", ArgumentKind::real));
-extern constinit const Layer elu = unary("elu", same_float, optional("alpha", ArgumentKind::real, "1"));
-extern constinit const Layer gelu = unary("gelu", same_float, optional("approximate", ArgumentKind::word, "none", "none tanh"));
+extern constinit const Layer clip = unary("clip", same_number, optional("min", ArgumentKind::real), optional("max", ArgumentKind::real), clip_onnx);
+extern constinit const Layer elu = unary("elu", same_float, optional("alpha", ArgumentKind::real, "1"), {}, elu_onnx);
+extern constinit const Layer gelu = unary("gelu", same_float, optional("approximate", ArgumentKind::word, "none", "none tanh"), {}, gelu_onnx);
 extern constinit const Layer hard_sigmoid = unary("hard_sigmoid", same_float, optional("alpha", ArgumentKind::real, "0.16666666666666666"),
-                                                  optional("beta", ArgumentKind::real, "0.5"));
-extern constinit const Layer hard_swish = unary("hard_swish", same_float);
-extern constinit const Layer leaky_relu = unary("leaky_relu", same_float, optional("slope", ArgumentKind::real, "0.01"));
-extern constinit const Layer mish = unary("mish", same_float);
-extern constinit const Layer relu = unary("relu", same_number);
+                                                  optional("beta", ArgumentKind::real, "0.5"), hard_sigmoid_onnx);
+extern constinit const Layer hard_swish = unary("hard_swish", same_float, hard_swish_onnx);
+extern constinit const Layer leaky_relu = unary("leaky_relu", same_float, optional("slope", ArgumentKind::real, "0.01"), {}, leaky_relu_onnx);
+extern constinit const Layer mish = unary("mish", same_float, mish_onnx);
+extern constinit const Layer relu = unary("relu", same_number, relu_onnx);
 extern constinit const Layer relu6 = unary("relu6", same_number);
 extern constinit const Layer selu = unary("selu", same_float);
-extern constinit const Layer sigmoid = unary("sigmoid", same_float);
+extern constinit const Layer sigmoid = unary("sigmoid", same_float, sigmoid_onnx);
 extern constinit const Layer silu = unary("silu", same_float);
-extern constinit const Layer softplus = unary("softplus", same_float);
-extern constinit const Layer tanh = unary("tanh", same_float);
+extern constinit const Layer softplus = unary("softplus", same_float, softplus_onnx);
+extern constinit const Layer tanh = unary("tanh", same_float, tanh_onnx);
 
 extern constinit const Definition clip_definition = {"clip", define_unary<clip_of>};
 extern constinit const Definition elu_definition = {"elu", define_unary<elu_of>};

@@ -73,6 +73,12 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return arithmetic::narrow(stored, y);
 }
 
+constexpr OnnxForm batch_norm_onnx[] = {{
+    .op_type = "BatchNormalization",
+    .attributes = {onnx::attribute("epsilon", "epsilon"), onnx::ignored("momentum"), onnx::only("spatial", "1"), onnx::only("training_mode", "0")},
+    .note = "inference only",
+}};
+
 }  // namespace
 
 extern constinit const Layer batch_norm = {
@@ -89,6 +95,7 @@ extern constinit const Layer batch_norm = {
     .weights = weights,
     .explain = explain,
     .channel_affine = channel_affine,
+    .onnx = batch_norm_onnx,
 };
 extern constinit const Definition batch_norm_definition = {"batch_norm", define};
 

@@ -38,23 +38,46 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return arithmetic::narrow(halide_type(call.result().element), total);
 }
 
-constexpr Layer binary(std::string_view name, std::vector<TensorType> (*infer)(const Call&)) {
+constexpr Layer binary(std::string_view name, std::vector<TensorType> (*infer)(const Call&), std::span<const OnnxForm> onnx) {
   return {.name = name,
           .operands = {{"a"}, {"b", Operand::Kind::variadic}},
           .arguments = {activation_argument},
           .traits = {.is_elementwise = true, .takes_epilogue = true, .keeps_channels = true},
-          .infer = infer};
+          .infer = infer,
+          .onnx = onnx};
 }
+
+/// One operand alone is the result.
+void adapt_variadic(const OnnxNode&, OnnxBuilder& builder) {
+  builder.bind(0, builder.input_count() == 1 ? builder.input(0) : builder.emit(builder.statement()));
+}
+
+/// The exponent may be of another type.
+void adapt_pow(const OnnxNode&, OnnxBuilder& builder) {
+  const ValueId base = builder.input(0);
+  ValueId exponent = builder.input(1);
+  const ElementType element = builder.type(base).element;
+  if (builder.type(exponent).element != element) exponent = builder.emit("cast", {exponent}, {named_word("type", name_of(element))});
+  builder.bind(0, builder.emit("pow", {base, exponent}));
+}
+
+constexpr OnnxForm add_onnx[] = {{.op_type = "Add"}, {.op_type = "Sum", .adapt = adapt_variadic}};
+constexpr OnnxForm sub_onnx[] = {{.op_type = "Sub"}};
+constexpr OnnxForm mul_onnx[] = {{.op_type = "Mul"}};
+constexpr OnnxForm div_onnx[] = {{.op_type = "Div"}};
+constexpr OnnxForm min_onnx[] = {{.op_type = "Min", .adapt = adapt_variadic}};
+constexpr OnnxForm max_onnx[] = {{.op_type = "Max", .adapt = adapt_variadic}};
+constexpr OnnxForm pow_onnx[] = {{.op_type = "Pow", .adapt = adapt_pow}};
 
 }  // namespace
 
-extern constinit const Layer add = binary("add", infer_number);
-extern constinit const Layer sub = binary("sub", infer_number);
-extern constinit const Layer mul = binary("mul", infer_number);
-extern constinit const Layer div = binary("div", infer_number);
-extern constinit const Layer min = binary("min", infer_ordered);
-extern constinit const Layer max = binary("max", infer_ordered);
-extern constinit const Layer pow = binary("pow", infer_float);
+extern constinit const Layer add = binary("add", infer_number, add_onnx);
+extern constinit const Layer sub = binary("sub", infer_number, sub_onnx);
+extern constinit const Layer mul = binary("mul", infer_number, mul_onnx);
+extern constinit const Layer div = binary("div", infer_number, div_onnx);
+extern constinit const Layer min = binary("min", infer_ordered, min_onnx);
+extern constinit const Layer max = binary("max", infer_ordered, max_onnx);
+extern constinit const Layer pow = binary("pow", infer_float, pow_onnx);
 
 extern constinit const Definition add_definition = {"add", define<arithmetic::add>};
 extern constinit const Definition sub_definition = {"sub", define<arithmetic::subtract>};

@@ -184,6 +184,51 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return Halide::cast(halide_type(x.type.element), sum(storage_order(index)));
 }
 
+/// With output_shape the padding follows from it; the odd cell of it lies at the beginning unless auto_pad says SAME_UPPER.
+void pad_to_shape(const OnnxNode& node, const OnnxBuilder& builder, const Extents& kernel, Attributes& attributes) {
+  const Extents output = node.integers("output_shape"), input = spatial_extents(builder.type(builder.input(0)));
+  const auto numbers = [&](std::string_view name, std::int64_t fallback) {
+    const Extents written = node.integers(name);
+    return written.size() == kernel.size() ? written : Extents(kernel.size(), fallback);
+  };
+  const Extents stride = numbers("strides", 1), dilation = numbers("dilations", 1), added = numbers("output_padding", 0);
+  if (output.size() != kernel.size()) builder.fail(fmt::format("output_shape must hold {} numbers, not {}", kernel.size(), output.size()));
+  Extents begin, end;
+  for (std::size_t d = 0; d < kernel.size(); ++d) {
+    const std::int64_t total = stride[d] * (input[d] - 1) + added[d] + (kernel[d] - 1) * dilation[d] + 1 - output[d];
+    if (total < 0) builder.unsupported(fmt::format("output_shape {} is larger than what the kernel reaches", to_text(output)));
+    const std::int64_t less = total / 2;
+    begin.push_back(node.text("auto_pad", "NOTSET") == "SAME_UPPER" ? less : total - less);
+    end.push_back(total - begin.back());
+  }
+  begin.insert(begin.end(), end.begin(), end.end());
+  attributes.push_back(named("padding", begin));
+}
+
+void adapt_conv_transpose(const OnnxNode& node, OnnxBuilder& builder) {
+  const std::vector<std::int64_t>& x = builder.extents(builder.input(0));
+  const std::vector<std::int64_t>& weight = builder.extents(builder.input(1));
+  if (x.size() < 3 || weight.size() != x.size()) builder.fail(fmt::format("a weight of {} does not fit {}", to_text(weight), to_text(x)));
+  const Extents kernel(weight.begin() + 2, weight.end());
+  Attributes attributes = {named("filters", checked_multiply(weight[1], node.integer("group", 1))), named("kernel", kernel)};
+  if (node.find("output_shape") != nullptr) {
+    pad_to_shape(node, builder, kernel, attributes);
+  } else {
+    adapt_padding(node, builder, kernel.size(), attributes);
+  }
+  Op op = builder.statement();
+  op.attributes.insert(op.attributes.begin(), attributes.begin(), attributes.end());
+  builder.bind(0, builder.emit(std::move(op)));
+}
+
+constexpr OnnxForm conv_transpose_onnx[] = {{
+    .op_type = "ConvTranspose",
+    .attributes = {onnx::attribute("strides", "stride"), onnx::attribute("dilations", "dilation"), onnx::attribute("group", "groups"),
+                   onnx::attribute("output_padding", "output_padding"), onnx::adapted_attribute("output_shape"),
+                   onnx::adapted_attribute("auto_pad"), onnx::adapted_attribute("pads"), onnx::adapted_attribute("kernel_shape")},
+    .adapt = adapt_conv_transpose,
+}};
+
 }  // namespace
 
 extern constinit const Layer conv_transpose = {
@@ -199,6 +244,7 @@ extern constinit const Layer conv_transpose = {
     .weights = weights,
     .multiply_adds = multiply_adds,
     .explain = explain,
+    .onnx = conv_transpose_onnx,
 };
 extern constinit const Definition conv_transpose_definition = {"conv_transpose", define};
 

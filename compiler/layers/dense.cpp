@@ -71,6 +71,49 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return Halide::cast(halide_type(x.type.element), sum(storage_order(index)));
 }
 
+/// alpha * A * B + beta * C. With a known B and a bias of one row it is a dense layer, whatever is transposed; else a product and a sum.
+void adapt_gemm(const OnnxNode& node, OnnxBuilder& builder) {
+  ValueId a = builder.input(0), b = builder.input(1), c = builder.input_or_none(2);
+  const ElementType element = builder.type(a).element;
+  const double alpha = node.real("alpha", 1), beta = node.real("beta", 1);
+  if (builder.type(a).rank() != 2 || builder.type(b).rank() != 2) builder.fail("Gemm multiplies matrices");
+  const auto scaled = [&](ValueId value, double factor) {
+    return factor == 1 ? value : builder.emit("mul", {value, builder.constant(element, factor)});
+  };
+  if (node.integer("transA", 0) != 0) a = builder.emit("transpose", {a});
+  const bool is_transposed = node.integer("transB", 0) != 0;
+  const std::int64_t units = builder.extents(b)[is_transposed ? 0 : 1];
+  // A bias is one number for each unit; anything else that broadcasts is added afterwards.
+  bool is_bias = c == no_value;
+  if (c != no_value && builder.known(c) != nullptr) {
+    const std::vector<std::int64_t> extents = builder.extents(c);
+    is_bias = extents == Extents{units} || extents == Extents{1, units};
+    if (extents.size() == 2 && is_bias) c = builder.emit("reshape", {c}, {named("shape", Extents{units})});
+  }
+  if (builder.known(b) != nullptr && is_float(element)) {
+    ValueId weight = is_transposed ? b : builder.emit("transpose", {b});
+    weight = scaled(weight, alpha);
+    Attributes attributes = {named("units", units)};
+    if (c == no_value || !is_bias) attributes.push_back(named("bias", false));
+    std::vector<ValueId> operands = {a, weight};
+    if (c != no_value && is_bias) operands.push_back(scaled(c, beta));
+    ValueId y = builder.emit("dense", std::move(operands), std::move(attributes));
+    if (c != no_value && !is_bias) y = builder.emit("add", {y, scaled(c, beta)});
+    return builder.bind(0, y);
+  }
+  if (is_transposed) b = builder.emit("transpose", {b});
+  ValueId y = scaled(builder.emit("matmul", {a, b}), alpha);
+  if (c != no_value) y = builder.emit("add", {y, scaled(c, beta)});
+  builder.bind(0, y);
+}
+
+constexpr OnnxForm dense_onnx[] = {{
+    .op_type = "Gemm",
+    .attributes = {onnx::adapted_attribute("alpha"), onnx::adapted_attribute("beta"), onnx::adapted_attribute("transA"),
+                   onnx::adapted_attribute("transB"), onnx::ignored("broadcast")},
+    .adapt = adapt_gemm,
+}};
+
 }  // namespace
 
 extern constinit const Layer dense = {
@@ -82,6 +125,7 @@ extern constinit const Layer dense = {
     .weights = weights,
     .multiply_adds = multiply_adds,
     .explain = explain,
+    .onnx = dense_onnx,
 };
 extern constinit const Definition dense_definition = {"dense", define};
 

@@ -71,17 +71,24 @@ Halide::Expr define_space_to_depth(const Call& call, const std::vector<Tensor>& 
   return operands[0](read);
 }
 
-constexpr Layer block_layer(std::string_view name, std::vector<TensorType> (*infer)(const Call&)) {
+constexpr OnnxForm depth_to_space_onnx[] = {{
+    .op_type = "DepthToSpace",
+    .attributes = {onnx::attribute("blocksize", "block"), onnx::word("mode", "mode")},
+}};
+constexpr OnnxForm space_to_depth_onnx[] = {{.op_type = "SpaceToDepth", .attributes = {onnx::attribute("blocksize", "block")}}};
+
+constexpr Layer block_layer(std::string_view name, std::vector<TensorType> (*infer)(const Call&), std::span<const OnnxForm> onnx) {
   return {.name = name,
           .operands = {{"x"}},
           .arguments = {required("block", ArgumentKind::integer), optional("mode", ArgumentKind::word, "DCR", "DCR CRD")},
-          .infer = infer};
+          .infer = infer,
+          .onnx = onnx};
 }
 
 }  // namespace
 
-extern constinit const Layer depth_to_space = block_layer("depth_to_space", infer_depth_to_space);
-extern constinit const Layer space_to_depth = block_layer("space_to_depth", infer_space_to_depth);
+extern constinit const Layer depth_to_space = block_layer("depth_to_space", infer_depth_to_space, depth_to_space_onnx);
+extern constinit const Layer space_to_depth = block_layer("space_to_depth", infer_space_to_depth, space_to_depth_onnx);
 
 extern constinit const Definition depth_to_space_definition = {"depth_to_space", define_depth_to_space};
 extern constinit const Definition space_to_depth_definition = {"space_to_depth", define_space_to_depth};

@@ -32,8 +32,14 @@ Halide::Expr define_unary(const Call& call, const std::vector<Tensor>& operands,
 inline constexpr Traits unary_traits = {.is_elementwise = true, .is_activation = true, .keeps_channels = true};
 
 /// The table of a layer that applies one function to each element.
-constexpr Layer unary(std::string_view name, std::vector<TensorType> (*infer)(const Call&), Argument first = {}, Argument second = {}) {
-  return {.name = name, .operands = {{"x"}}, .arguments = {first, second}, .traits = unary_traits, .infer = infer};
+constexpr Layer unary(std::string_view name, std::vector<TensorType> (*infer)(const Call&), Argument first = {}, Argument second = {},
+                      std::span<const OnnxForm> onnx = {}) {
+  return {.name = name, .operands = {{"x"}}, .arguments = {first, second}, .traits = unary_traits, .infer = infer, .onnx = onnx};
+}
+
+/// The table of a layer without arguments.
+constexpr Layer unary(std::string_view name, std::vector<TensorType> (*infer)(const Call&), std::span<const OnnxForm> onnx) {
+  return unary(name, infer, {}, {}, onnx);
 }
 
 }  // namespace calotype::layers

@@ -65,6 +65,9 @@ Halide::Expr define_max(const Call&, const std::vector<Tensor>& operands, const 
   return Halide::cast(stored, largest(storage_order(index)));
 }
 
+constexpr OnnxForm global_average_pool_onnx[] = {{.op_type = "GlobalAveragePool"}};
+constexpr OnnxForm global_max_pool_onnx[] = {{.op_type = "GlobalMaxPool"}};
+
 }  // namespace
 
 extern constinit const Layer global_average_pool = {
@@ -72,6 +75,7 @@ extern constinit const Layer global_average_pool = {
     .operands = {{"x"}},
     .traits = {.takes_epilogue = true, .keeps_channels = true},
     .infer = infer_average,
+    .onnx = global_average_pool_onnx,
 };
 extern constinit const Definition global_average_pool_definition = {"global_average_pool", define_average};
 
@@ -80,6 +84,7 @@ extern constinit const Layer global_max_pool = {
     .operands = {{"x"}},
     .traits = {.takes_epilogue = true, .keeps_channels = true},
     .infer = infer,
+    .onnx = global_max_pool_onnx,
 };
 extern constinit const Definition global_max_pool_definition = {"global_max_pool", define_max};
 

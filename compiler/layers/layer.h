@@ -68,6 +68,7 @@ struct Traits {
   bool takes_epilogue = false;    ///< elementwise layers that follow may be fused into it
   bool keeps_channels = false;    ///< result channel c reads only channel c of operand 0: runs on channel-blocked data as it is
   bool is_identity = false;       ///< the result is operand 0 bit for bit, element for element in row-major order (reshape, flatten, dropout)
+  bool joins_operands = false;    ///< the result is the operands one after the other along the argument `axis` (concat)
   bool weight_rows_are_channels = false;  ///< axis 0 of operand `weight` walks the result's channels: a scale of channels folds into it
   bool is_source = false;         ///< has no operand (parameter, constant): never gets the value above as its operand
 };

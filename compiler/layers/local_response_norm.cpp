@@ -54,6 +54,11 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return arithmetic::narrow(halide_type(x.type.element), y);
 }
 
+constexpr OnnxForm local_response_norm_onnx[] = {{
+    .op_type = "LRN",
+    .attributes = {onnx::attribute("size", "size"), onnx::attribute("alpha", "alpha"), onnx::attribute("beta", "beta"), onnx::attribute("bias", "bias")},
+}};
+
 }  // namespace
 
 extern constinit const Layer local_response_norm = {
@@ -63,6 +68,7 @@ extern constinit const Layer local_response_norm = {
                   optional("beta", ArgumentKind::real, "0.75"), optional("bias", ArgumentKind::real, "1")},
     .traits = {.takes_epilogue = true},
     .infer = infer,
+    .onnx = local_response_norm_onnx,
 };
 extern constinit const Definition local_response_norm_definition = {"local_response_norm", define};
 

@@ -83,6 +83,18 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return Halide::cast(halide_type(a.type.element), sum(storage_order(index)));
 }
 
+/// By known numbers it is a dense layer, which has schedules of its own.
+void adapt_matmul(const OnnxNode&, OnnxBuilder& builder) {
+  const ValueId a = builder.input(0), b = builder.input(1);
+  const bool is_dense = builder.known(b) != nullptr && builder.known(a) == nullptr && builder.type(b).rank() == 2 && builder.type(a).rank() >= 1 &&
+                        is_float(builder.type(b).element);
+  if (!is_dense) return builder.bind(0, builder.emit("matmul", {a, b}));
+  const Attributes attributes = {named("units", builder.extents(b)[1]), named("bias", false)};
+  builder.bind(0, builder.emit("dense", {a, builder.emit("transpose", {b})}, attributes));
+}
+
+constexpr OnnxForm matmul_onnx[] = {{.op_type = "MatMul", .adapt = adapt_matmul}};
+
 }  // namespace
 
 extern constinit const Layer matmul = {
@@ -92,6 +104,7 @@ extern constinit const Layer matmul = {
     .traits = {.reduces_channels = true, .takes_epilogue = true},
     .infer = infer,
     .multiply_adds = multiply_adds,
+    .onnx = matmul_onnx,
 };
 extern constinit const Definition matmul_definition = {"matmul", define};
 

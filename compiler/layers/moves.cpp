@@ -187,13 +187,47 @@ Halide::Expr define_split(const Call& call, const std::vector<Tensor>& operands,
   return operands[0](read);
 }
 
+constexpr OnnxForm concat_onnx[] = {{.op_type = "Concat", .attributes = {onnx::attribute("axis", "axis")}}};
+constexpr OnnxForm transpose_onnx[] = {{.op_type = "Transpose", .attributes = {onnx::attribute("perm", "order")}}};
+constexpr OnnxForm slice_onnx[] = {
+    {.op_type = "Slice",
+     .until = 9,
+     .attributes = {onnx::attribute("starts", "begin"), onnx::attribute("ends", "end"), onnx::attribute("axes", "axes")}},
+    {.op_type = "Slice",
+     .since = 10,
+     .inputs = {onnx::operand("x"), onnx::argument("begin"), onnx::argument("end"), onnx::argument("axes"), onnx::argument("step")}},
+};
+
+/// The extents of the parts, or equal parts for as many outputs as the node has.
+void adapt_split(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t> parts = builder.has(1) ? builder.integers(1) : node.integers("split");
+  const auto results = static_cast<std::int64_t>(node.outputs.size());
+  if (results == 1) return builder.bind(0, x);
+  Op op;
+  op.kind = "split";
+  op.operands = {x};
+  op.attributes = {named("axis", node.integer("axis", 0))};
+  op.attributes.push_back(parts.empty() ? named("parts", results) : named("parts", parts));
+  const std::vector<ValueId> values = builder.emit_all(std::move(op), static_cast<int>(results));
+  for (std::size_t i = 0; i < values.size(); ++i) builder.bind(i, values[i]);
+}
+
+constexpr OnnxForm split_onnx[] = {{
+    .op_type = "Split",
+    .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("split"), onnx::ignored("num_outputs")},
+    .adapt = adapt_split,
+}};
+
 }  // namespace
 
 extern constinit const Layer concat = {
     .name = "concat",
     .operands = {{"a", Operand::Kind::variadic}},
     .arguments = {optional("axis", ArgumentKind::integer, "1")},
+    .traits = {.joins_operands = true},
     .infer = infer_concat,
+    .onnx = concat_onnx,
 };
 extern constinit const Layer slice = {
     .name = "slice",
@@ -201,6 +235,7 @@ extern constinit const Layer slice = {
     .arguments = {required("begin", ArgumentKind::integers), required("end", ArgumentKind::integers),
                   optional("step", ArgumentKind::integers, "1"), optional("axes", ArgumentKind::integers)},
     .infer = infer_slice,
+    .onnx = slice_onnx,
 };
 extern constinit const Layer split = {
     .name = "split",
@@ -208,12 +243,14 @@ extern constinit const Layer split = {
     .arguments = {optional("axis", ArgumentKind::integer, "1"), optional("parts", ArgumentKind::integers)},
     .results = 0,
     .infer = infer_split,
+    .onnx = split_onnx,
 };
 extern constinit const Layer transpose = {
     .name = "transpose",
     .operands = {{"x"}},
     .arguments = {optional("order", ArgumentKind::integers)},
     .infer = infer_transpose,
+    .onnx = transpose_onnx,
 };
 
 extern constinit const Definition concat_definition = {"concat", define_concat};

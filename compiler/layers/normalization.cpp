@@ -162,6 +162,18 @@ constexpr Argument epsilon = optional("epsilon", ArgumentKind::real, "1e-5");
 constexpr Argument with_weight = optional("weight", ArgumentKind::boolean_or_tensor, "true");
 constexpr Argument with_bias = optional("bias", ArgumentKind::boolean_or_tensor, "true");
 
+constexpr OnnxForm group_norm_onnx[] = {{
+    .op_type = "GroupNormalization",
+    .since = 21,
+    .attributes = {onnx::attribute("num_groups", "groups"), onnx::attribute("epsilon", "epsilon"), onnx::ignored("stash_type")},
+}};
+constexpr OnnxForm instance_norm_onnx[] = {{.op_type = "InstanceNormalization", .attributes = {onnx::attribute("epsilon", "epsilon")}}};
+constexpr OnnxForm layer_norm_onnx[] = {{
+    .op_type = "LayerNormalization",
+    .attributes = {onnx::attribute("axis", "axis"), onnx::attribute("epsilon", "epsilon"), onnx::ignored("stash_type")},
+    .note = "without the outputs Mean and InvStdDev",
+}};
+
 }  // namespace
 
 extern constinit const Layer group_norm = {
@@ -172,6 +184,7 @@ extern constinit const Layer group_norm = {
     .infer = infer_groups<written_groups>,
     .weights = channel_weights,
     .explain = explain_channels,
+    .onnx = group_norm_onnx,
 };
 extern constinit const Definition group_norm_definition = {"group_norm", define_groups<written_groups>};
 
@@ -183,6 +196,7 @@ extern constinit const Layer instance_norm = {
     .infer = infer_groups<channels_of>,
     .weights = channel_weights,
     .explain = explain_channels,
+    .onnx = instance_norm_onnx,
 };
 extern constinit const Definition instance_norm_definition = {"instance_norm", define_groups<channels_of>};
 
@@ -194,6 +208,7 @@ extern constinit const Layer layer_norm = {
     .infer = infer_layer_norm,
     .weights = layer_norm_weights,
     .explain = explain_layer_norm,
+    .onnx = layer_norm_onnx,
 };
 extern constinit const Definition layer_norm_definition = {"layer_norm", define_layer_norm};
 

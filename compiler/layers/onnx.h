@@ -55,7 +55,8 @@ struct OnnxAttribute {
 struct OnnxNode {
   std::string name;
   std::string op_type;
-  std::string domain;  ///< empty for ai.onnx
+  std::string domain;    ///< empty for ai.onnx
+  std::string overload;  ///< of a function
   int opset = 0;       ///< the version of its domain
   std::vector<std::string> inputs, outputs;
   std::vector<OnnxAttribute> attributes;

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "ir/inline_tensor.h"
 #include "layers/layer.h"
 
 namespace calotype::layers {
@@ -24,7 +26,72 @@ void adapt_size(const OnnxNode&, OnnxBuilder& builder) {
   builder.bind(0, builder.constant(own({ElementType::i64, {}}, std::vector<std::int64_t>{builder.type(builder.input(0)).elements()})));
 }
 
+/// A tensor that stands in the node itself.
+void adapt_constant(const OnnxNode& node, OnnxBuilder& builder) {
+  if (const OnnxAttribute* value = node.find("value")) {
+    const auto* data = std::get_if<TensorData>(&value->value);
+    if (data == nullptr) builder.unsupported("its value is no tensor of numbers");
+    return builder.bind(0, builder.constant(*data));
+  }
+  const auto bind = [&](TensorData data) { builder.bind(0, builder.constant(std::move(data))); };
+  if (node.find("value_int")) return bind(own({ElementType::i64, {}}, std::vector<std::int64_t>{node.integer("value_int", 0)}));
+  if (node.find("value_float")) return bind(own({ElementType::f32, {}}, std::vector<float>{static_cast<float>(node.real("value_float", 0))}));
+  if (node.find("value_ints")) return builder.bind(0, builder.constant(node.integers("value_ints")));
+  if (node.find("value_floats") == nullptr) builder.fail("it has no value");
+  const std::vector<double> reals = node.reals("value_floats");
+  bind(own({ElementType::f32, {static_cast<std::int64_t>(reals.size())}}, std::vector<float>(reals.begin(), reals.end())));
+}
+
+void adapt_constant_of_shape(const OnnxNode& node, OnnxBuilder& builder) {
+  const std::vector<std::int64_t> shape = builder.integers(0);
+  if (std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; })) {
+    builder.fail(fmt::format("{} is no shape", to_text(shape)));
+  }
+  TensorData data = own({ElementType::f32, {}}, std::vector<float>{0});
+  if (const OnnxAttribute* value = node.find("value")) {
+    const auto* given = std::get_if<TensorData>(&value->value);
+    if (given == nullptr || given->type.elements() != 1) builder.fail("value must be a tensor of one number");
+    data = *given;
+    data.type.extents.clear();
+  }
+  const TensorType type{data.type.element, shape};
+  constexpr std::int64_t limit = std::int64_t{1} << 32U;
+  if (type.bytes() > limit) builder.unsupported(fmt::format("{} is more than 4 GiB of one number", to_text(type)));
+  broadcast_to(data, shape);
+  // Where a model was stripped of its weights, this is how they are kept: name them after the value.
+  builder.bind(0, builder.constant(std::move(data), node.outputs.front()));
+}
+
+/// start, start + delta, ... before limit.
+template <typename T>
+TensorData range(const OnnxBuilder& builder) {
+  const T start = load<T>(builder.require_known(0), 0), limit = load<T>(builder.require_known(1), 0), delta = load<T>(builder.require_known(2), 0);
+  if (delta == 0) builder.fail("delta must not be 0");
+  const double count = std::ceil((static_cast<double>(limit) - static_cast<double>(start)) / static_cast<double>(delta));
+  if (!(count < 1e8)) builder.unsupported(fmt::format("a range of {} numbers", count));
+  std::vector<T> numbers;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) numbers.push_back(static_cast<T>(start + static_cast<T>(i) * delta));
+  return own({builder.type(builder.input(0)).element, {static_cast<std::int64_t>(numbers.size())}}, std::move(numbers));
+}
+
+void adapt_range(const OnnxNode&, OnnxBuilder& builder) {
+  switch (builder.type(builder.input(0)).element) {
+    case ElementType::i64: return builder.bind(0, builder.constant(range<std::int64_t>(builder)));
+    case ElementType::i32: return builder.bind(0, builder.constant(range<std::int32_t>(builder)));
+    case ElementType::i16: return builder.bind(0, builder.constant(range<std::int16_t>(builder)));
+    case ElementType::f32: return builder.bind(0, builder.constant(range<float>(builder)));
+    case ElementType::f64: return builder.bind(0, builder.constant(range<double>(builder)));
+    default: builder.unsupported(fmt::format("a range of {}", name_of(builder.type(builder.input(0)).element)));
+  }
+}
+
 constexpr OnnxForm forms[] = {
+    {.op_type = "Constant",
+     .attributes = {onnx::adapted_attribute("value"), onnx::adapted_attribute("value_int"), onnx::adapted_attribute("value_ints"),
+                    onnx::adapted_attribute("value_float"), onnx::adapted_attribute("value_floats")},
+     .adapt = adapt_constant},
+    {.op_type = "ConstantOfShape", .attributes = {onnx::adapted_attribute("value")}, .adapt = adapt_constant_of_shape},
+    {.op_type = "Range", .adapt = adapt_range, .note = "of numbers that are known at compile time"},
     {.op_type = "Shape", .attributes = {onnx::adapted_attribute("start"), onnx::adapted_attribute("end")}, .adapt = adapt_shape},
     {.op_type = "Size", .adapt = adapt_size},
 };

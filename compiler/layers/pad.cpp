@@ -77,6 +77,50 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return Halide::Internal::is_const_one(is_inside) ? x(read) : Halide::select(is_inside, x(read), value);
 }
 
+/// pads are of every dimension, or of `axes`.
+void adapt_pad(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::size_t rank = builder.extents(x).size();
+  const bool has_inputs = node.opset >= 11;
+  std::vector<std::int64_t> pads = has_inputs ? builder.integers(1) : node.integers("pads");
+  if (builder.has(3)) {
+    const std::vector<std::int64_t> axes = builder.integers(3);
+    if (pads.size() != 2 * axes.size()) builder.fail(fmt::format("{} pads do not fit {} axes", pads.size(), axes.size()));
+    std::vector<std::int64_t> all(2 * rank, 0);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      const std::int64_t axis = axes[i] < 0 ? axes[i] + static_cast<std::int64_t>(rank) : axes[i];
+      if (axis < 0 || axis >= static_cast<std::int64_t>(rank)) builder.fail(fmt::format("axis {} is none of rank {}", axes[i], rank));
+      all[static_cast<std::size_t>(axis)] = pads[i];
+      all[rank + static_cast<std::size_t>(axis)] = pads[axes.size() + i];
+    }
+    pads = std::move(all);
+  }
+  if (pads.size() != 2 * rank) builder.fail(fmt::format("pads must hold {} numbers, not {}", 2 * rank, pads.size()));
+  double value = node.real("value", 0);
+  if (has_inputs && builder.has(2)) {
+    const std::vector<double> numbers = builder.reals(2);
+    if (numbers.size() != 1) builder.fail("constant_value must be one number");
+    value = numbers.front();
+  }
+  // Without batch and channels where those are not padded.
+  const bool is_spatial = rank > 2 && pads[0] == 0 && pads[1] == 0 && pads[rank] == 0 && pads[rank + 1] == 0;
+  if (is_spatial) {
+    pads.erase(pads.begin() + static_cast<std::ptrdiff_t>(rank), pads.begin() + static_cast<std::ptrdiff_t>(rank) + 2);
+    pads.erase(pads.begin(), pads.begin() + 2);
+  }
+  if (rank == 0) return builder.bind(0, x);
+  const std::string mode = node.text("mode", "constant");
+  Attributes attributes = {named("amount", pads), named_word("mode", mode)};
+  if (mode == "constant") attributes.push_back(named("value", value));
+  builder.bind(0, builder.emit("pad", {x}, std::move(attributes)));
+}
+
+constexpr OnnxForm pad_onnx[] = {{
+    .op_type = "Pad",
+    .attributes = {onnx::adapted_attribute("mode"), onnx::adapted_attribute("pads"), onnx::adapted_attribute("value")},
+    .adapt = adapt_pad,
+}};
+
 }  // namespace
 
 extern constinit const Layer pad = {
@@ -86,6 +130,7 @@ extern constinit const Layer pad = {
                   optional("mode", ArgumentKind::word, "constant", "constant reflect edge wrap"),
                   optional("value", ArgumentKind::real, "0")},
     .infer = infer,
+    .onnx = pad_onnx,
 };
 extern constinit const Definition pad_definition = {"pad", define};
 

@@ -91,6 +91,39 @@ Halide::Expr define_average(const Call& call, const std::vector<Tensor>& operand
   return Halide::cast(halide_type(x.type.element), arithmetic::divide(sum(storage_order(index)), divisor));
 }
 
+/// kernel, stride and padding in that order; ONNX's stride is 1 where it says none, ours the kernel.
+void adapt_pool(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t> kernel = node.integers("kernel_shape");
+  const std::size_t rank = kernel.size();
+  if (builder.extents(x).size() != rank + 2) builder.fail(fmt::format("a window of {} does not fit {}", to_text(kernel), to_text(builder.extents(x))));
+  if (node.has_output(1)) builder.unsupported("its output Indices is not supported");
+  std::vector<std::int64_t> stride = node.integers("strides");
+  if (stride.empty()) stride.assign(rank, 1);
+  Op op = builder.statement();
+  Attributes attributes = {named("kernel", kernel)};
+  if (stride != kernel) attributes.push_back(named("stride", stride));
+  adapt_padding(node, builder, rank, attributes);
+  op.attributes.insert(op.attributes.begin(), attributes.begin(), attributes.end());
+  builder.bind(0, builder.emit(std::move(op)));
+}
+
+constexpr OnnxForm max_pool_onnx[] = {{
+    .op_type = "MaxPool",
+    .attributes = {onnx::attribute("dilations", "dilation"), onnx::flag("ceil_mode", "ceil"), onnx::adapted_attribute("kernel_shape"),
+                   onnx::adapted_attribute("strides"), onnx::adapted_attribute("auto_pad"), onnx::adapted_attribute("pads"),
+                   onnx::ignored("storage_order")},
+    .adapt = adapt_pool,
+    .note = "without the output Indices",
+}};
+constexpr OnnxForm average_pool_onnx[] = {{
+    .op_type = "AveragePool",
+    .attributes = {onnx::attribute("dilations", "dilation"), onnx::flag("ceil_mode", "ceil"), onnx::flag("count_include_pad", "count_padding"),
+                   onnx::adapted_attribute("kernel_shape"), onnx::adapted_attribute("strides"), onnx::adapted_attribute("auto_pad"),
+                   onnx::adapted_attribute("pads")},
+    .adapt = adapt_pool,
+}};
+
 }  // namespace
 
 extern constinit const Layer average_pool = {
@@ -101,6 +134,7 @@ extern constinit const Layer average_pool = {
                   optional("ceil", ArgumentKind::boolean, "false"), optional("count_padding", ArgumentKind::boolean, "false")},
     .traits = {.takes_epilogue = true, .keeps_channels = true},
     .infer = infer_average,
+    .onnx = average_pool_onnx,
 };
 extern constinit const Definition average_pool_definition = {"average_pool", define_average};
 
@@ -112,6 +146,7 @@ extern constinit const Layer max_pool = {
                   optional("ceil", ArgumentKind::boolean, "false")},
     .traits = {.takes_epilogue = true, .keeps_channels = true},
     .infer = infer,
+    .onnx = max_pool_onnx,
 };
 extern constinit const Definition max_pool_definition = {"max_pool", define_max};
 

@@ -45,6 +45,25 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return narrow(x.type(), Halide::select(less(number, like(number, 0)), multiply(number, widen(operands[1](at))), number));
 }
 
+/// A slope for each channel loses its extents of 1, so that it is what the layer implies.
+void adapt_prelu(const OnnxNode&, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  ValueId slope = builder.input(1);
+  const std::vector<std::int64_t>& extents = builder.extents(slope);
+  const std::size_t rank = builder.extents(x).size();
+  if (rank >= 2 && builder.known(slope) != nullptr) {
+    std::vector<std::int64_t> aligned(rank - std::min(rank, extents.size()), 1);
+    aligned.insert(aligned.end(), extents.begin(), extents.end());
+    const std::int64_t channels = builder.extents(x)[1];
+    const bool is_per_channel = aligned.size() == rank && aligned[1] == channels && builder.type(slope).elements() == channels;
+    if (is_per_channel) slope = builder.emit("reshape", {slope}, {named("shape", std::vector<std::int64_t>{channels})});
+    else if (extents.size() == 1 && extents[0] > 1) slope = builder.emit("reshape", {slope}, {named("shape", aligned)});
+  }
+  builder.bind(0, builder.emit("prelu", {x, slope}));
+}
+
+constexpr OnnxForm prelu_onnx[] = {{.op_type = "PRelu", .adapt = adapt_prelu}};
+
 }  // namespace
 
 extern constinit const Layer prelu = {
@@ -55,6 +74,7 @@ extern constinit const Layer prelu = {
     .infer = infer,
     .weights = weights,
     .explain = explain,
+    .onnx = prelu_onnx,
 };
 extern constinit const Definition prelu_definition = {"prelu", define};
 

@@ -102,19 +102,42 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return arithmetic::narrow(stored, result);
 }
 
-constexpr Layer reduction(std::string_view name, std::vector<TensorType> (*infer)(const Call&)) {
+constexpr Layer reduction(std::string_view name, std::vector<TensorType> (*infer)(const Call&), std::span<const OnnxForm> onnx) {
   return {.name = name,
           .operands = {{"x"}},
           .arguments = {optional("axes", ArgumentKind::integers), optional("keep_dims", ArgumentKind::boolean, "true")},
-          .infer = infer};
+          .infer = infer,
+          .onnx = onnx};
 }
+
+/// No axes at all are all axes, or with noop_with_empty_axes none.
+void adapt_reduction(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t> axes = builder.has(1) ? builder.integers(1) : node.integers("axes");
+  if (axes.empty() && node.integer("noop_with_empty_axes", 0) != 0) return builder.bind(0, x);
+  Op op = builder.statement();
+  op.operands = {x};
+  if (!axes.empty()) op.attributes.insert(op.attributes.begin(), named("axes", axes));
+  builder.bind(0, builder.emit(std::move(op)));
+}
+
+constexpr OnnxForm reduction_form(std::string_view op_type) {
+  return {.op_type = op_type,
+          .inputs = {onnx::operand("x"), onnx::adapted("axes")},
+          .attributes = {onnx::flag("keepdims", "keep_dims"), onnx::adapted_attribute("axes"), onnx::adapted_attribute("noop_with_empty_axes")},
+          .adapt = adapt_reduction};
+}
+constexpr OnnxForm reduce_max_onnx[] = {reduction_form("ReduceMax")};
+constexpr OnnxForm reduce_mean_onnx[] = {reduction_form("ReduceMean")};
+constexpr OnnxForm reduce_min_onnx[] = {reduction_form("ReduceMin")};
+constexpr OnnxForm reduce_sum_onnx[] = {reduction_form("ReduceSum")};
 
 }  // namespace
 
-extern constinit const Layer reduce_max = reduction("reduce_max", infer_nonempty);
-extern constinit const Layer reduce_mean = reduction("reduce_mean", infer_mean);
-extern constinit const Layer reduce_min = reduction("reduce_min", infer_nonempty);
-extern constinit const Layer reduce_sum = reduction("reduce_sum", infer_sum);
+extern constinit const Layer reduce_max = reduction("reduce_max", infer_nonempty, reduce_max_onnx);
+extern constinit const Layer reduce_mean = reduction("reduce_mean", infer_mean, reduce_mean_onnx);
+extern constinit const Layer reduce_min = reduction("reduce_min", infer_nonempty, reduce_min_onnx);
+extern constinit const Layer reduce_sum = reduction("reduce_sum", infer_sum, reduce_sum_onnx);
 
 extern constinit const Definition reduce_max_definition = {"reduce_max", define<Reduction::maximum>};
 extern constinit const Definition reduce_mean_definition = {"reduce_mean", define<Reduction::mean>};

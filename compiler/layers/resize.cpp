@@ -143,6 +143,74 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
   return operands[0](read);
 }
 
+/// Scales or sizes of every dimension, or of `axes`; ours are of the spatial ones. Upsample and opset 10 know one way to find a cell.
+void adapt_resize(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t>& extents = builder.extents(x);
+  const std::size_t rank = extents.size();
+  const bool is_new = node.opset >= 11 && node.op_type == "Resize";
+  const std::size_t scales_at = is_new ? 2 : 1;
+  std::vector<double> scales = node.reals("scales");
+  std::vector<std::int64_t> sizes;
+  if (builder.has(scales_at)) scales = builder.reals(scales_at);
+  if (is_new && builder.has(3)) sizes = builder.integers(3);
+  if (scales.empty() == sizes.empty()) builder.fail("it must have either scales or sizes");
+
+  std::vector<std::int64_t> axes = node.integers("axes");
+  const std::size_t count = std::max(scales.size(), sizes.size());
+  if (axes.empty()) {
+    for (std::size_t i = 0; i < count; ++i) axes.push_back(static_cast<std::int64_t>(i));
+  }
+  if (axes.size() != count || count > rank) builder.fail(fmt::format("{} numbers do not fit {} axes of {}", count, axes.size(), to_text(extents)));
+  std::vector<double> all_scales(rank, 1);
+  std::vector<std::int64_t> all_sizes = extents;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto axis = static_cast<std::size_t>(axes[i] < 0 ? axes[i] + static_cast<std::int64_t>(rank) : axes[i]);
+    if (axis >= rank) builder.fail(fmt::format("axis {} is none of {}", axes[i], to_text(extents)));
+    if (!scales.empty()) all_scales[axis] = scales[i];
+    if (!sizes.empty()) all_sizes[axis] = sizes[i];
+  }
+  const bool is_spatial = rank > 2 && all_scales[0] == 1 && all_scales[1] == 1 && all_sizes[0] == extents[0] && all_sizes[1] == extents[1];
+  if (!is_spatial) builder.unsupported("batch and channels are not resized");
+  if (!sizes.empty() && node.text("keep_aspect_ratio_policy", "stretch") != "stretch") builder.unsupported("keep_aspect_ratio_policy must be stretch");
+
+  Op op = builder.statement();
+  Attributes attributes;
+  if (sizes.empty()) {
+    attributes.push_back(named("scale", std::vector<double>(all_scales.begin() + 2, all_scales.end())));
+  } else {
+    attributes.push_back(named("size", std::vector<std::int64_t>(all_sizes.begin() + 2, all_sizes.end())));
+  }
+  op.operands = {x};
+  op.attributes.insert(op.attributes.begin(), attributes.begin(), attributes.end());
+  if (!is_new) {
+    op.attributes.push_back(named_word("coordinate_transformation_mode", "asymmetric"));
+    op.attributes.push_back(named_word("nearest_mode", "floor"));
+  }
+  builder.bind(0, builder.emit(std::move(op)));
+}
+
+constexpr OnnxInput resize_inputs[] = {onnx::operand("x"), onnx::adapted("roi"), onnx::adapted("scales"), onnx::adapted("sizes")};
+constexpr OnnxForm resize_onnx[] = {
+    {.op_type = "Upsample",
+     .inputs = {resize_inputs[0], resize_inputs[2]},
+     .attributes = {onnx::word("mode", "mode", "nearest", "bilinear=linear"), onnx::adapted_attribute("scales")},
+     .adapt = adapt_resize},
+    {.op_type = "Resize",
+     .until = 10,
+     .inputs = {resize_inputs[0], resize_inputs[2]},
+     .attributes = {onnx::word("mode", "mode", "nearest", "bilinear=linear")},
+     .adapt = adapt_resize},
+    {.op_type = "Resize",
+     .since = 11,
+     .inputs = {resize_inputs[0], resize_inputs[1], resize_inputs[2], resize_inputs[3]},
+     .attributes = {onnx::word("mode", "mode"), onnx::word("coordinate_transformation_mode", "coordinate_transformation_mode"),
+                    onnx::word("nearest_mode", "nearest_mode"), onnx::ignored("cubic_coeff_a"), onnx::ignored("extrapolation_value"),
+                    onnx::only("exclude_outside", "0"), onnx::only("antialias", "0"), onnx::adapted_attribute("axes"),
+                    onnx::adapted_attribute("keep_aspect_ratio_policy")},
+     .adapt = adapt_resize},
+};
+
 }  // namespace
 
 extern constinit const Layer resize = {
@@ -155,6 +223,7 @@ extern constinit const Layer resize = {
                   optional("nearest_mode", ArgumentKind::word, "round_prefer_floor", "round_prefer_floor round_prefer_ceil floor ceil")},
     .traits = {.keeps_channels = true},
     .infer = infer,
+    .onnx = resize_onnx,
 };
 extern constinit const Definition resize_definition = {"resize", define};
 

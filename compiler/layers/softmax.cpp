@@ -2,6 +2,8 @@
 /// softmax and log_softmax along one axis. The maximum is taken away first, so that no exponential overflows:
 ///
 ///   softmax[i] = exp(x[i] - m) / s      log_softmax[i] = x[i] - m - log(s)      m = max over j of x[j],  s = sum over j of exp(x[j] - m)
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "layers/argument.h"
@@ -57,6 +59,28 @@ Halide::Expr define_log_softmax(const Call& call, const std::vector<Tensor>& ope
   return arithmetic::narrow(halide_type(operands[0].type.element), arithmetic::subtract(parts.shifted, arithmetic::log(parts.sum)));
 }
 
+/// Up to opset 12 everything from `axis` on is one long axis.
+void adapt_softmax(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t> extents = builder.extents(x);
+  const auto rank = static_cast<std::int64_t>(extents.size());
+  std::int64_t axis = node.integer("axis", node.opset < 13 ? 1 : -1);
+  if (axis < -rank || axis > rank - (node.opset < 13 ? 0 : 1)) builder.fail(fmt::format("axis {} is none of {}", axis, to_text(extents)));
+  if (axis < 0) axis += rank;
+  std::int64_t before = 1, after = 1;
+  for (std::int64_t i = 0; i < rank; ++i) (i < axis ? before : after) *= extents[static_cast<std::size_t>(i)];
+  const bool is_one_axis = node.opset >= 13 || (axis < rank && after == extents[static_cast<std::size_t>(axis)]);
+  Op op;
+  op.kind = node.op_type == "Softmax" ? "softmax" : "log_softmax";
+  op.attributes = {named("axis", is_one_axis ? axis : std::int64_t{1})};
+  op.operands = {is_one_axis ? x : builder.emit("reshape", {x}, {named("shape", std::vector<std::int64_t>{before, after})})};
+  const ValueId y = builder.emit(std::move(op));
+  builder.bind(0, is_one_axis ? y : builder.emit("reshape", {y}, {named("shape", extents)}));
+}
+
+constexpr OnnxForm softmax_onnx[] = {{.op_type = "Softmax", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_softmax}};
+constexpr OnnxForm log_softmax_onnx[] = {{.op_type = "LogSoftmax", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_softmax}};
+
 }  // namespace
 
 extern constinit const Layer log_softmax = {
@@ -65,6 +89,7 @@ extern constinit const Layer log_softmax = {
     .arguments = {optional("axis", ArgumentKind::integer, "1")},
     .traits = {.takes_epilogue = true},
     .infer = infer,
+    .onnx = log_softmax_onnx,
 };
 extern constinit const Definition log_softmax_definition = {"log_softmax", define_log_softmax};
 
@@ -74,6 +99,7 @@ extern constinit const Layer softmax = {
     .arguments = {optional("axis", ArgumentKind::integer, "1")},
     .traits = {.takes_epilogue = true},
     .infer = infer,
+    .onnx = softmax_onnx,
 };
 extern constinit const Definition softmax_definition = {"softmax", define_softmax};
 

@@ -35,26 +35,43 @@ Expr define_cast(const Call& call, const std::vector<Tensor>& operands, const In
   return to == ElementType::boolean ? arithmetic::to_boolean(x) : arithmetic::convert(halide_type(to), x);
 }
 
+constexpr OnnxForm abs_onnx[] = {{.op_type = "Abs"}};
+constexpr OnnxForm ceil_onnx[] = {{.op_type = "Ceil"}};
+constexpr OnnxForm erf_onnx[] = {{.op_type = "Erf"}};
+constexpr OnnxForm exp_onnx[] = {{.op_type = "Exp"}};
+constexpr OnnxForm floor_onnx[] = {{.op_type = "Floor"}};
+constexpr OnnxForm log_onnx[] = {{.op_type = "Log"}};
+constexpr OnnxForm neg_onnx[] = {{.op_type = "Neg"}};
+constexpr OnnxForm reciprocal_onnx[] = {{.op_type = "Reciprocal"}};
+constexpr OnnxForm round_onnx[] = {{.op_type = "Round"}};
+constexpr OnnxForm sign_onnx[] = {{.op_type = "Sign"}};
+constexpr OnnxForm sqrt_onnx[] = {{.op_type = "Sqrt"}};
+constexpr OnnxForm cast_onnx[] = {{
+    .op_type = "Cast",
+    .attributes = {onnx::type("to", "type"), onnx::ignored("saturate"), onnx::ignored("round_mode")},
+}};
+
 }  // namespace
 
-extern constinit const Layer abs = unary("abs", same_number);
+extern constinit const Layer abs = unary("abs", same_number, abs_onnx);
 extern constinit const Layer cast = {
     .name = "cast",
     .operands = {{"x"}},
     .arguments = {required("type", ArgumentKind::type)},
     .traits = {.is_elementwise = true, .keeps_channels = true},
     .infer = infer_cast,
+    .onnx = cast_onnx,
 };
-extern constinit const Layer ceil = unary("ceil", same_float);
-extern constinit const Layer erf = unary("erf", same_float);
-extern constinit const Layer exp = unary("exp", same_float);
-extern constinit const Layer floor = unary("floor", same_float);
-extern constinit const Layer log = unary("log", same_float);
-extern constinit const Layer neg = unary("neg", same_number);
-extern constinit const Layer reciprocal = unary("reciprocal", same_float);
-extern constinit const Layer round = unary("round", same_float);
-extern constinit const Layer sign = unary("sign", same_number);
-extern constinit const Layer sqrt = unary("sqrt", same_float);
+extern constinit const Layer ceil = unary("ceil", same_float, ceil_onnx);
+extern constinit const Layer erf = unary("erf", same_float, erf_onnx);
+extern constinit const Layer exp = unary("exp", same_float, exp_onnx);
+extern constinit const Layer floor = unary("floor", same_float, floor_onnx);
+extern constinit const Layer log = unary("log", same_float, log_onnx);
+extern constinit const Layer neg = unary("neg", same_number, neg_onnx);
+extern constinit const Layer reciprocal = unary("reciprocal", same_float, reciprocal_onnx);
+extern constinit const Layer round = unary("round", same_float, round_onnx);
+extern constinit const Layer sign = unary("sign", same_number, sign_onnx);
+extern constinit const Layer sqrt = unary("sqrt", same_float, sqrt_onnx);
 
 extern constinit const Definition abs_definition = {"abs", define_unary<abs_of>};
 extern constinit const Definition cast_definition = {"cast", define_cast};

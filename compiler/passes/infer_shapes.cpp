@@ -159,6 +159,11 @@ void check_result(const Graph& graph, const GraphResult& result) {
 
 }  // namespace
 
+void infer_op(Graph& graph, OpId id) {
+  WeightNames names;
+  infer_op(graph, id, names);
+}
+
 void infer_shapes(Graph& graph) {
   for (const GraphInput& input : graph.inputs) {
     Value& value = graph.value(input.value);

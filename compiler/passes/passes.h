@@ -17,6 +17,9 @@ void bind_symbols(Graph& graph, Symbols symbols);
 /// at fault (layers that depend on a faulty one are skipped in silence).
 void infer_shapes(Graph& graph);
 
+/// The same for one op whose operands are typed. Throws what infer_shapes would collect.
+void infer_op(Graph& graph, OpId id);
+
 /// Gives every weight its numbers, widened to the layer's type: from the store by name. Throws Failure for tensors that are missing (all
 /// at once, with the nearest name) or of the wrong shape; returns notes on surplus ones.
 std::vector<std::string> attach_weights(Graph& graph, const WeightStore& store);

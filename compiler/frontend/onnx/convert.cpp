@@ -1,0 +1,286 @@
+/// \file
+/// The walk over the nodes. What an operator means is in the tables of layers (layers/onnx.h); here is what is the same for all.
+#include "frontend/onnx/convert.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "layers/layer.h"
+#include "passes/passes.h"
+
+namespace calotype::frontend::onnx {
+namespace {
+
+using layers::OnnxBuilder;
+using layers::OnnxMatch;
+
+std::string title_of(const OnnxNode& node) {
+  const std::string operation = node.domain.empty() ? node.op_type : fmt::format("{}::{}", node.domain, node.op_type);
+  if (!node.name.empty()) return fmt::format("{} ({})", node.name, operation);
+  return node.outputs.empty() ? operation : fmt::format("{} ({})", node.outputs.front(), operation);
+}
+
+/// Every operator of the file that no layer lists, with its number of nodes and the first of them.
+std::vector<Diagnostic> unsupported_operators(const Model& model) {
+  struct Found {
+    const OnnxNode* first;
+    std::size_t count;
+  };
+  std::map<std::string, Found> missing;
+  for (const OnnxNode& node : model.nodes) {
+    const bool is_known = node.domain.empty() && layers::find_onnx_form(node.op_type, node.opset).form != nullptr;
+    if (is_known) continue;
+    const auto [at, is_new] = missing.try_emplace(fmt::format("{}::{}", node.domain.empty() ? "ai.onnx" : node.domain, node.op_type), Found{&node, 0});
+    ++at->second.count;
+  }
+  std::vector<Diagnostic> diagnostics;
+  for (const auto& [operation, found] : missing) {
+    const OnnxNode& node = *found.first;
+    Diagnostic diagnostic;
+    diagnostic.fault = Fault::unsupported;
+    diagnostic.layer = node.name.empty() && !node.outputs.empty() ? node.outputs.front() : node.name;
+    const std::string nodes = found.count == 1 ? "1 node" : fmt::format("{} nodes", found.count);
+    diagnostic.message = fmt::format("operator {} is not supported ({}, the first is '{}')", operation, nodes, diagnostic.layer);
+    if (node.domain.empty() && layers::is_onnx_operator(node.op_type)) {
+      diagnostic.message = fmt::format("operator {} is not supported at opset {} ({}, the first is '{}')", operation, node.opset, nodes, diagnostic.layer);
+    }
+    diagnostics.push_back(std::move(diagnostic));
+  }
+  return diagnostics;
+}
+
+class Walk {
+ public:
+  Walk(Graph& graph, const Model& model, const Evaluate& evaluate) : graph_(graph), model_(model), evaluate_(evaluate) {}
+
+  void run() {
+    for (const GraphInput& input : graph_.inputs) {
+      Value& value = graph_.value(input.value);
+      value.type.element = input.declaration.element;
+      for (const Dimension& dimension : input.declaration.dimensions) value.type.extents.push_back(std::get<std::int64_t>(dimension));
+      value.type.bytes();  // throws if it exceeds 64 bits
+      value.typed = true;
+      values_[value.name] = input.value;
+    }
+    for (const OnnxNode& node : model_.nodes) convert(node);
+    for (GraphResult& result : graph_.results) result.value = find_result(result.name);
+    if (!diagnostics_.empty()) throw Failure(std::move(diagnostics_));
+  }
+
+ private:
+  /// The value of that name, an initializer made one at its first use; no_value if nothing has made it.
+  ValueId find(const std::string& name) {
+    const auto known = values_.find(name);
+    if (known != values_.end()) return known->second;
+    const auto tensor = model_.tensors.find(name);
+    if (tensor == model_.tensors.end()) return no_value;
+    Value value;
+    value.name = name;
+    value.origin = Value::Origin::weight;
+    value.type = tensor->second.type;
+    value.typed = true;
+    value.data = tensor->second;
+    return values_[name] = add_value(graph_, std::move(value));
+  }
+
+  ValueId find_result(const std::string& name) {
+    const ValueId value = find(name);
+    if (value == no_value && !failed_.contains(name)) {
+      diagnostics_.push_back({Fault::input, {}, fmt::format("output {} is made by no node", name)});
+    }
+    return value;
+  }
+
+  void convert(const OnnxNode& node) {
+    std::vector<ValueId> inputs;
+    bool is_complete = true;
+    for (const std::string& name : node.inputs) {
+      const ValueId value = name.empty() ? no_value : find(name);
+      if (value == no_value && !name.empty()) {
+        is_complete = false;
+        if (!failed_.contains(name)) report(node, Failure(Fault::input, fmt::format("it reads {}, which no node before it makes", name)));
+      }
+      inputs.push_back(value);
+    }
+    if (is_complete) {
+      try {
+        return convert(node, std::move(inputs));
+      } catch (const Failure& failure) {
+        report(node, failure);
+      }
+    }
+    failed_.insert(node.outputs.begin(), node.outputs.end());
+  }
+
+  void convert(const OnnxNode& node, std::vector<ValueId> inputs) {
+    const OnnxMatch match = layers::find_onnx_form(node.op_type, node.opset);
+    OnnxBuilder builder(
+        graph_, node, match.layer, *match.form, std::move(inputs), [this](Op op) { return emit(std::move(op)); },
+        [this](ValueId value) { return explain(value); });
+    if (match.form->adapt != nullptr) {
+      match.form->adapt(node, builder);
+    } else {
+      const int listed = match.layer->results;
+      const std::vector<ValueId> results = builder.emit_all(builder.statement(), listed > 0 ? listed : static_cast<int>(node.outputs.size()));
+      for (std::size_t i = 0; i < results.size(); ++i) builder.bind(i, results[i]);
+    }
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      const std::string& name = node.outputs[i];
+      if (name.empty()) continue;
+      const ValueId value = builder.outputs()[i];
+      if (value == no_value) throw Failure(Fault::unsupported, fmt::format("its output {} ({}) is not supported", i, name));
+      Value& bound = graph_.value(value);
+      if (bound.name.empty()) bound.name = name;
+      if (!values_.emplace(name, value).second) throw Failure(Fault::input, fmt::format("two nodes make {}", name));
+    }
+  }
+
+  /// Types the op, and folds it where all of its operands are known.
+  std::vector<ValueId> emit(Op op) {
+    const layers::Layer& layer = *layers::find_layer(op.kind);
+    const OpId id = static_cast<OpId>(graph_.ops.size());
+    for (ValueId& result : op.results) {
+      Value value;
+      value.producer = id;
+      result = add_value(graph_, std::move(value));
+    }
+    const std::vector<ValueId> results = op.results;
+    check(layer, op);
+    graph_.ops.push_back(std::move(op));
+    try {
+      passes::infer_op(graph_, id);
+      if (is_known(graph_.op(id))) fold(id);
+    } catch (const Failure&) {
+      graph_.ops.resize(static_cast<std::size_t>(id));
+      throw;
+    }
+    return results;
+  }
+
+  /// An argument that the layer does not take is something that ONNX has and Calotype has not.
+  static void check(const layers::Layer& layer, const Op& op) {
+    std::vector<Diagnostic> diagnostics = layers::check_arguments(layer, op);
+    if (diagnostics.empty()) return;
+    for (Diagnostic& diagnostic : diagnostics) diagnostic.fault = Fault::unsupported;
+    throw Failure(std::move(diagnostics));
+  }
+
+  bool is_known(const Op& op) const {
+    return !op.operands.empty() &&
+           std::all_of(op.operands.begin(), op.operands.end(), [&](ValueId id) { return id == no_value || graph_.value(id).data.has_value(); });
+  }
+
+  void fold(OpId id) {
+    std::optional<std::vector<TensorData>> numbers = evaluate_(graph_, id);
+    if (!numbers) return;
+    const Op op = std::move(graph_.ops.back());
+    graph_.ops.pop_back();
+    // A weight that is only laid out anew, or cast, is still that weight.
+    std::string name;
+    int named = 0;
+    for (const ValueId operand : op.operands) {
+      if (operand == no_value || graph_.value(operand).origin != Value::Origin::weight) continue;
+      name = graph_.value(operand).name;
+      ++named;
+    }
+    for (std::size_t i = 0; i < op.results.size(); ++i) {
+      Value& value = graph_.value(op.results[i]);
+      const bool is_weight = named == 1 && op.results.size() == 1 && is_float(value.type.element);
+      value.producer = no_op;
+      value.origin = is_weight ? Value::Origin::weight : Value::Origin::constant;
+      if (is_weight) value.name = name;
+      value.data = std::move((*numbers)[i]);
+    }
+  }
+
+  /// Which inputs of the network the value depends on.
+  std::string explain(ValueId value) const {
+    std::set<std::string> names;
+    std::set<ValueId> seen;
+    std::vector<ValueId> open = {value};
+    while (!open.empty()) {
+      const ValueId id = open.back();
+      open.pop_back();
+      if (id == no_value || !seen.insert(id).second) continue;
+      const Value& at = graph_.value(id);
+      if (at.origin == Value::Origin::input) names.insert(at.name);
+      if (at.producer != no_op) open.insert(open.end(), graph_.op(at.producer).operands.begin(), graph_.op(at.producer).operands.end());
+    }
+    if (names.empty()) return "it is too large to be computed at compile time";
+    if (names.size() > 1) return fmt::format("it depends on the inputs {}", fmt::join(names, ", "));
+    const std::string& name = *names.begin();
+    return fmt::format("it depends on the input {0}; give that one with --bind {0}=FILE.npy", name);
+  }
+
+  void report(const OnnxNode& node, const Failure& failure) {
+    for (Diagnostic diagnostic : failure.diagnostics()) {
+      diagnostic.message = fmt::format("{}: {}", title_of(node), diagnostic.message);
+      diagnostic.layer = node.name.empty() && !node.outputs.empty() ? node.outputs.front() : node.name;
+      diagnostic.where = {};
+      diagnostics_.push_back(std::move(diagnostic));
+    }
+  }
+
+  Graph& graph_;
+  const Model& model_;
+  const Evaluate& evaluate_;
+  std::unordered_map<std::string, ValueId> values_;
+  std::set<std::string> failed_;  ///< outputs of nodes that could not be converted
+  std::vector<Diagnostic> diagnostics_;
+};
+
+/// A result is a value that an op makes, or the caller's own buffers would meet.
+void copy_plain_results(Graph& graph) {
+  std::set<ValueId> seen;
+  for (GraphResult& result : graph.results) {
+    const Value& value = graph.value(result.value);
+    if (value.producer != no_op && seen.insert(result.value).second) continue;
+    const OpId id = static_cast<OpId>(graph.ops.size());
+    Value copy;
+    copy.name = result.name;
+    copy.type = value.type;
+    copy.typed = true;
+    copy.producer = id;
+    const ValueId to = add_value(graph, std::move(copy));
+    Op op;
+    op.kind = "identity";
+    op.operands = {result.value};
+    op.results = {to};
+    graph.ops.push_back(std::move(op));
+    result.value = to;
+  }
+}
+
+}  // namespace
+
+Graph interface_of(Model model) {
+  Graph graph;
+  graph.name = model.name.empty() ? "network" : model.name;
+  for (const Input& input : model.inputs) {
+    Value value;
+    value.name = input.name;
+    value.origin = Value::Origin::input;
+    graph.inputs.push_back({add_value(graph, std::move(value)), input.declaration});
+  }
+  for (const std::string& output : model.outputs) {
+    GraphResult result;
+    result.name = output;
+    graph.results.push_back(std::move(result));
+  }
+  graph.unconverted = std::make_shared<const Model>(std::move(model));
+  return graph;
+}
+
+void convert(Graph& graph, const Evaluate& evaluate) {
+  const std::shared_ptr<const Model> model = std::exchange(graph.unconverted, nullptr);
+  if (std::vector<Diagnostic> diagnostics = unsupported_operators(*model); !diagnostics.empty()) throw Failure(std::move(diagnostics));
+  Walk(graph, *model, evaluate).run();
+  passes::remove_dead(graph);
+  copy_plain_results(graph);
+  name_layers(graph);
+}
+
+}  // namespace calotype::frontend::onnx

@@ -1,0 +1,20 @@
+#pragma once
+/// \file
+/// TensorProto to tensors.
+#include "frontend/onnx/external_data.h"
+#include "ir/tensor_data.h"
+
+namespace onnx {
+class TensorProto;
+}
+
+namespace calotype::frontend::onnx {
+
+/// `owner` keeps the proto alive: bytes are not copied where they lie as they should. Throws Failure: unsupported for an element type that
+/// Calotype has not, input where the bytes are not those of the shape.
+TensorData read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const void>& owner, ExternalData& files);
+
+/// The element type of a TensorProto.DataType; throws Failure(unsupported) that names `what`.
+ElementType element_type(int number, const std::string& what);
+
+}  // namespace calotype::frontend::onnx
