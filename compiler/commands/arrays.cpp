@@ -51,7 +51,8 @@ InputArrays read_inputs(const Graph& graph, const std::vector<std::string>& writ
         throw Failure(Fault::usage, fmt::format("--input {}: the network has no input of that name", text), {}, std::move(notes));
       }
       while (next < arrays.size() && arrays[next]) ++next;
-      if (next == arrays.size()) throw Failure(Fault::usage, fmt::format("--input {}: the network has {} inputs only", text, arrays.size()));
+      if (next == arrays.size())
+        throw Failure(Fault::usage, fmt::format("--input {}: the network has {} inputs only", text, arrays.size()));
       index = next;
       path = text;
     } else if (arrays[index]) {
@@ -90,7 +91,8 @@ Symbols symbols_from(const Graph& graph, const InputArrays& arrays) {
       if (expression == nullptr || (*expression)->kind != Expression::Kind::symbol) continue;
       const auto [at, is_new] = symbols.emplace((*expression)->symbol, extents[d]);
       if (is_new || at->second == extents[d]) continue;
-      throw Failure(Fault::input, fmt::format("{} is {} in one array and {} in that of {}", at->first, at->second, extents[d], name_of_input(graph, i)));
+      throw Failure(Fault::input,
+                    fmt::format("{} is {} in one array and {} in that of {}", at->first, at->second, extents[d], name_of_input(graph, i)));
     }
   }
   return symbols;
@@ -103,8 +105,9 @@ void check_inputs(const Graph& graph, const InputArrays& arrays) {
     const TensorType& logical = graph.value(input.value).type;
     const TensorType wanted{logical.element, memory_extents(logical, input.declaration.channels_last)};
     if (arrays[i]->type == wanted) continue;
-    throw Failure(Fault::input, fmt::format("the array for {} is {}, but the network wants {}{}", name_of_input(graph, i), to_text(arrays[i]->type),
-                                            to_text(wanted), input.declaration.channels_last ? " (channels last)" : ""));
+    throw Failure(Fault::input,
+                  fmt::format("the array for {} is {}, but the network wants {}{}", name_of_input(graph, i), to_text(arrays[i]->type),
+                              to_text(wanted), input.declaration.channels_last ? " (channels last)" : ""));
   }
 }
 
@@ -121,7 +124,8 @@ void fill_randomly(const Graph& graph, InputArrays& arrays) {
       if (is_float(type.element)) {
         store_double(bytes, type.element, index, static_cast<double>(bits >> 11) * 0x1p-52 - 1.0);
       } else {
-        store_integer(bytes, type.element, index, type.element == ElementType::boolean ? bits >> 63 : static_cast<std::int64_t>(bits >> 60));
+        store_integer(bytes, type.element, index,
+                      type.element == ElementType::boolean ? bits >> 63 : static_cast<std::int64_t>(bits >> 60));
       }
     }
     arrays[i] = own(type, std::move(bytes));

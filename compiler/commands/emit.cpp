@@ -55,7 +55,8 @@ std::string shapes_text(const Graph& graph) {
       }
     }
     for (const ValueId result : op.results) {
-      text += fmt::format("{}: {} = {}({})\n", graph.value(result).name, to_text(graph.value(result).type), op.kind, names_of(graph, op.operands));
+      text += fmt::format("{}: {} = {}({})\n", graph.value(result).name, to_text(graph.value(result).type), op.kind,
+                          names_of(graph, op.operands));
     }
   }
   return text;
@@ -73,7 +74,8 @@ std::string plan_text(const plan::Plan& plan) {
   std::string text = fmt::format("arena {} bytes, weights {} bytes\n\nbuffers\n", plan.arena_bytes, plan.weight_bytes);
   for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
     const Buffer& buffer = plan.buffers[i];
-    text += fmt::format("  {:4} {}: {} {}, {}", i, buffer.name, to_text(buffer.type), plan::to_text(buffer.layout), place_text(buffer.place));
+    text +=
+        fmt::format("  {:4} {}: {} {}, {}", i, buffer.name, to_text(buffer.type), plan::to_text(buffer.layout), place_text(buffer.place));
     if (buffer.alias_of != plan::no_buffer) text += fmt::format(", shares the bytes of {}", buffer.alias_of);
     if (!buffer.packing.empty()) text += fmt::format(", packed as {}", buffer.packing);
     text += "\n";
@@ -87,8 +89,8 @@ std::string plan_text(const plan::Plan& plan) {
     const Kernel& kernel = plan.kernels[static_cast<std::size_t>(step.index)];
     std::vector<std::string> parameters;
     for (const auto& [name, number] : kernel.parameters) parameters.push_back(fmt::format("{}={}", name, number));
-    text += fmt::format("  {}: {} by {}({}) [{}] -> {}\n", kernel.name, layers_of(plan, kernel), kernel.schedule, fmt::join(parameters, ", "),
-                        fmt::join(kernel.inputs, ", "), kernel.output);
+    text += fmt::format("  {}: {} by {}({}) [{}] -> {}\n", kernel.name, layers_of(plan, kernel), kernel.schedule,
+                        fmt::join(parameters, ", "), fmt::join(kernel.inputs, ", "), kernel.output);
   }
   return text;
 }
@@ -99,7 +101,8 @@ std::string code_text(const plan::Plan& plan, const plan::Target& target, const 
   for (const Kernel& kernel : plan.kernels) {
     if (!seen.insert(codegen::kernel_key(plan, kernel, target)).second) continue;
     const std::string symbol = fmt::format("kernel_{}", seen.size());
-    text += fmt::format("---- {}: {}\n{}\n", kernel.name, layers_of(plan, kernel), codegen::describe_kernel(plan, kernel, target, symbol, form));
+    text += fmt::format("---- {}: {}\n{}\n", kernel.name, layers_of(plan, kernel),
+                        codegen::describe_kernel(plan, kernel, target, symbol, form));
   }
   return text;
 }

@@ -25,7 +25,8 @@ struct TemporaryFolder {
     std::error_code error;
     const fs::path base = fs::temp_directory_path(error);
     std::string pattern = ((error ? fs::path("/tmp") : base) / "calotype-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw Failure(Fault::machine, fmt::format("cannot create a folder like {}: {}", pattern, std::strerror(errno)));
+    if (::mkdtemp(pattern.data()) == nullptr)
+      throw Failure(Fault::machine, fmt::format("cannot create a folder like {}: {}", pattern, std::strerror(errno)));
     path = pattern;
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
@@ -103,7 +104,8 @@ Session::Session(const Executable& executable, const InputArrays& inputs, int th
   for (std::size_t i = 0; i < model_.inputs.size(); ++i) {
     const TensorData& array = *inputs[i];
     if (static_cast<std::int64_t>(array.bytes.size()) != model_.inputs[i].bytes) {
-      throw Failure(Fault::bug, fmt::format("input {} takes {} bytes, not {}", model_.inputs[i].name, model_.inputs[i].bytes, array.bytes.size()));
+      throw Failure(Fault::bug,
+                    fmt::format("input {} takes {} bytes, not {}", model_.inputs[i].name, model_.inputs[i].bytes, array.bytes.size()));
     }
     buffers_.push_back(allocate(model_.inputs[i].bytes));
     if (!array.bytes.empty()) std::memcpy(buffers_.back().get(), array.bytes.data(), array.bytes.size());

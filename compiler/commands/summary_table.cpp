@@ -114,7 +114,8 @@ std::string port_text(const std::vector<Summary::Port>& ports) {
 
 nlohmann::ordered_json ports_json(const std::vector<Summary::Port>& ports) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const Summary::Port& port : ports) list.push_back({{"name", port.name}, {"type", name_of(port.type.element)}, {"shape", port.type.extents}});
+  for (const Summary::Port& port : ports)
+    list.push_back({{"name", port.name}, {"type", name_of(port.type.element)}, {"shape", port.type.extents}});
   return list;
 }
 
@@ -162,15 +163,17 @@ std::string to_table(const Summary& summary, bool explain) {
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (i + 1 == lines.size()) text += rule;
     std::string line;
-    for (std::size_t column = 0; column < columns; ++column) line += (column == 0 ? "" : "  ") + pad(lines[i][column], widths[column], right[column]);
+    for (std::size_t column = 0; column < columns; ++column)
+      line += (column == 0 ? "" : "  ") + pad(lines[i][column], widths[column], right[column]);
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
     if (i == 0) text += rule;
     const bool is_row = i >= 1 && i <= summary.rows.size();
     if (explain && is_row && !summary.rows[i - 1].explanation.empty()) text += fmt::format("    {}\n", summary.rows[i - 1].explanation);
   }
-  text += fmt::format("\n{} parameters ({}), {} of them trainable; {} multiply-adds a run\n", with_commas(summary.parameters),
-                      bytes_in_words(summary.parameter_bytes), with_commas(summary.trainable_parameters), with_commas(summary.multiply_adds));
+  text +=
+      fmt::format("\n{} parameters ({}), {} of them trainable; {} multiply-adds a run\n", with_commas(summary.parameters),
+                  bytes_in_words(summary.parameter_bytes), with_commas(summary.trainable_parameters), with_commas(summary.multiply_adds));
   return text;
 }
 
@@ -187,13 +190,10 @@ std::string to_json(const Summary& summary) {
                       {"macs", row.multiply_adds},
                       {"line", row.line}});
   }
-  const Json document = {{"model", summary.model},
-                         {"inputs", ports_json(summary.inputs)},
-                         {"outputs", ports_json(summary.outputs)},
-                         {"layers", std::move(layers)},
-                         {"parameters", summary.parameters},
-                         {"trainable_parameters", summary.trainable_parameters},
-                         {"macs", summary.multiply_adds}};
+  const Json document = {
+      {"model", summary.model},       {"inputs", ports_json(summary.inputs)}, {"outputs", ports_json(summary.outputs)},
+      {"layers", std::move(layers)},  {"parameters", summary.parameters},     {"trainable_parameters", summary.trainable_parameters},
+      {"macs", summary.multiply_adds}};
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

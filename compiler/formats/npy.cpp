@@ -90,7 +90,8 @@ class HeaderReader {
     const char quote = accept('\'') ? '\'' : accept('"') ? '"' : '\0';
     if (quote == '\0') {
       // A list in place of the type's name is an array of records.
-      if (!text_.empty() && text_.front() == '[') throw Failure(Fault::unsupported, fmt::format("{}: arrays of records are not read", path_));
+      if (!text_.empty() && text_.front() == '[')
+        throw Failure(Fault::unsupported, fmt::format("{}: arrays of records are not read", path_));
       fail();
     }
     const std::size_t end = text_.find(quote);
@@ -228,7 +229,8 @@ std::string npy_header(const TensorType& type) {
   for (const std::int64_t extent : type.extents) shape += fmt::format("{}, ", extent);
   if (type.rank() > 1) shape.resize(shape.size() - 2);
   if (type.rank() == 1) shape.pop_back();
-  std::string text = fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}", bytes_of(type.element) == 1 ? '|' : '<', code, shape);
+  std::string text =
+      fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}", bytes_of(type.element) == 1 ? '|' : '<', code, shape);
   // Magic, version and length take 10 bytes; the numbers begin at a multiple of 64.
   const std::size_t padding = 63 - (10 + text.size()) % 64;
   text.append(padding, ' ');

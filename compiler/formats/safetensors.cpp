@@ -92,7 +92,8 @@ class HeaderReader {
     Entry entry{.name = name, .type = {}};
     const Json& dtype = description.at("dtype");
     if (!dtype.is_string()) damaged("its dtype is no string");
-    const auto row = std::find_if(type_names.begin(), type_names.end(), [&](const Name& n) { return n.name == dtype.get_ref<const std::string&>(); });
+    const auto row =
+        std::find_if(type_names.begin(), type_names.end(), [&](const Name& n) { return n.name == dtype.get_ref<const std::string&>(); });
     if (row == type_names.end()) {
       throw Failure(Fault::unsupported, fmt::format("{}: tensor {} has the element type {}", path_, name, dtype.get<std::string>()));
     }
@@ -105,13 +106,15 @@ class HeaderReader {
     entry.begin = number(offsets[0], name);
     entry.end = number(offsets[1], name);
     if (entry.begin > entry.end || entry.end - entry.begin != static_cast<std::uint64_t>(entry.type.bytes())) {
-      damaged(fmt::format("{} takes {} bytes, but its offsets are {} and {}", to_text(entry.type), entry.type.bytes(), entry.begin, entry.end));
+      damaged(
+          fmt::format("{} takes {} bytes, but its offsets are {} and {}", to_text(entry.type), entry.type.bytes(), entry.begin, entry.end));
     }
     return entry;
   }
 
   std::uint64_t number(const Json& value, const std::string& name) const {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > INT64_MAX) fail(fmt::format("tensor {}: {} is no size", name, value.dump()));
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > INT64_MAX)
+      fail(fmt::format("tensor {}: {} is no size", name, value.dump()));
     return value.get<std::uint64_t>();
   }
 
@@ -124,7 +127,8 @@ void put_length(std::string& text, std::uint64_t length) {
 
 }  // namespace
 
-void parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner, const std::string& path, WeightStore& store) {
+void parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner, const std::string& path,
+                       WeightStore& store) {
   const HeaderReader reader(path);
   if (bytes.size() < 8) reader.fail("this is no safetensors file: it is shorter than 8 bytes");
   std::uint64_t length = 0;
@@ -135,7 +139,8 @@ void parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<c
   std::vector<Entry> entries = reader.read({reinterpret_cast<const char*>(bytes.data()) + 8, header_bytes});
   const std::span<const std::byte> data = bytes.subspan(8 + header_bytes);
 
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   std::uint64_t reached = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != reached) {

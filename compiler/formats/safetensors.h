@@ -16,7 +16,8 @@ namespace calotype::formats {
 void read_safetensors(const std::string& path, WeightStore& store, Fault missing = Fault::usage);
 
 /// The same for bytes in memory; `path` stands in messages.
-void parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner, const std::string& path, WeightStore& store);
+void parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner, const std::string& path,
+                       WeightStore& store);
 
 /// Writes the tensors, ordered by name. Throws Failure(machine).
 void write_safetensors(const std::string& path, const std::map<std::string, TensorData>& tensors);

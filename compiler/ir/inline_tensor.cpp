@@ -23,7 +23,8 @@ void check_level(const Attribute& attribute, const std::vector<std::int64_t>& ex
   if (level == extents.size()) {
     if (is_number(attribute)) return;
     const bool deeper = std::holds_alternative<List>(attribute.value);
-    throw Failure(Fault::input, deeper ? "lists and numbers stand side by side in this tensor" : "a tensor holds numbers only", attribute.location);
+    throw Failure(Fault::input, deeper ? "lists and numbers stand side by side in this tensor" : "a tensor holds numbers only",
+                  attribute.location);
   }
   const List* list = std::get_if<List>(&attribute.value);
   if (list == nullptr) throw Failure(Fault::input, "lists and numbers stand side by side in this tensor", attribute.location);

@@ -29,7 +29,8 @@ template <typename T>
 bool put_whole(std::span<std::byte> bytes, std::int64_t index, std::int64_t number) {
   if constexpr (std::is_same_v<T, std::uint64_t>) {
     if (number < 0) return false;
-  } else if (number < static_cast<std::int64_t>(std::numeric_limits<T>::min()) || number > static_cast<std::int64_t>(std::numeric_limits<T>::max())) {
+  } else if (number < static_cast<std::int64_t>(std::numeric_limits<T>::min()) ||
+             number > static_cast<std::int64_t>(std::numeric_limits<T>::max())) {
     return false;
   }
   return put(bytes, index, static_cast<T>(number));

@@ -65,9 +65,9 @@ std::vector<std::string> attach_weights(Graph& graph, const WeightStore& store) 
     used.insert(found->first);
     const TensorData& data = found->second.data;
     if (data.type.extents != value.type.extents) {
-      diagnostics.push_back({Fault::input, value.location,
-                             fmt::format("tensor {} is {} in {}, but must be {}", value.name, to_text(data.type), found->second.file,
-                                         to_text(value.type))});
+      diagnostics.push_back(
+          {Fault::input, value.location,
+           fmt::format("tensor {} is {} in {}, but must be {}", value.name, to_text(data.type), found->second.file, to_text(value.type))});
     } else if (data.type.element == value.type.element) {
       value.data = data;
     } else if (widens(data.type.element, value.type.element)) {
@@ -89,7 +89,8 @@ std::vector<std::string> attach_weights(Graph& graph, const WeightStore& store) 
   }
   std::vector<std::string> notes;
   for (const auto& [file, names] : surplus) {
-    notes.push_back(fmt::format("{}: {} {} not used: {}", file, names.size(), names.size() == 1 ? "tensor is" : "tensors are", some_of(names)));
+    notes.push_back(
+        fmt::format("{}: {} {} not used: {}", file, names.size(), names.size() == 1 ? "tensor is" : "tensors are", some_of(names)));
   }
   return notes;
 }

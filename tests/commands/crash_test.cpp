@@ -31,7 +31,9 @@ void crash_in_layer(Act act) {
 
 constexpr const char* expected = "internal error: .* while compiling layer layer1\\.0\\.conv1";
 
-TEST(CrashDeathTest, AnAbortNamesTheLayer) { EXPECT_EXIT(crash_in_layer([] { std::abort(); }), testing::ExitedWithCode(70), expected); }
+TEST(CrashDeathTest, AnAbortNamesTheLayer) {
+  EXPECT_EXIT(crash_in_layer([] { std::abort(); }), testing::ExitedWithCode(70), expected);
+}
 
 TEST(CrashDeathTest, AWildAccessNamesTheLayer) {
   EXPECT_EXIT(crash_in_layer([] { ::raise(SIGSEGV); }), testing::ExitedWithCode(70), expected);

@@ -52,13 +52,15 @@ TEST(Run, SaysWhatAnArrayShouldHaveBeen) {
   const std::string input = write_array(fresh_folder() / "x.npy", ramp({1, 3, 3, 2}));
   const Outcome outcome = calotype_tool("run " + stacked + " --input " + input);
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_NE(outcome.errors.find("the array for image is f32[1, 3, 3, 2], but the network wants f32[1, 2, 3, 3]"), std::string::npos) << outcome.errors;
+  EXPECT_NE(outcome.errors.find("the array for image is f32[1, 3, 3, 2], but the network wants f32[1, 2, 3, 3]"), std::string::npos)
+      << outcome.errors;
 }
 
 TEST(Run, TakesAndGivesChannelsLastBuffersAsTheyLie) {
   const auto folder = fresh_folder();
-  const std::string model = description(folder, "network n(x: f32[1, H, W, 2] channels_last) -> y, z: f32[1, 2, 3, 2] channels_last {\n"
-                                                "  y = identity(x)\n  z = identity(x)\n}\n");
+  const std::string model = description(folder,
+                                        "network n(x: f32[1, H, W, 2] channels_last) -> y, z: f32[1, 2, 3, 2] channels_last {\n"
+                                        "  y = identity(x)\n  z = identity(x)\n}\n");
   const std::string input = write_array(folder / "x.npy", ramp({1, 2, 3, 2}));
   const Outcome outcome = calotype_tool("run " + model + " --input " + input + " --output-dir " + (folder / "out").string());
   ASSERT_EQ(outcome.status, 0) << outcome.errors;
@@ -70,7 +72,8 @@ TEST(Run, ReadsWeightsBesideTheDescription) {
   const auto folder = fresh_folder();
   std::filesystem::create_directories(folder / "weights");
   formats::write_safetensors((folder / "weights/w.safetensors").string(), {{"y.weight", ramp({2, 3})}, {"y.bias", ramp({2}, 100)}});
-  const std::string model = description(folder, "network n(x: f32[1, 3]) -> y {\n  weights \"weights/w.safetensors\"\n  y = dense(x, units=2)\n}\n");
+  const std::string model =
+      description(folder, "network n(x: f32[1, 3]) -> y {\n  weights \"weights/w.safetensors\"\n  y = dense(x, units=2)\n}\n");
   const std::string input = write_array(folder / "x.npy", ramp({1, 3}, 1));
   const Outcome outcome = calotype_tool("run " + model + " --input " + input + " --output-dir " + (folder / "out").string());
   ASSERT_EQ(outcome.status, 0) << outcome.errors;
@@ -83,8 +86,10 @@ TEST(Run, ReadsWeightsBesideTheDescription) {
 /// The variant that shows every value agrees with the plain build, batch norm folded there and not here.
 TEST(Run, DumpedValuesChangeNothing) {
   const auto folder = fresh_folder();
-  const std::string model = description(folder, "network n(x: f32[1, 5, 9, 9]) -> y {\n  c = conv(x, filters=7, kernel=3x3, padding=same, bias=false)\n"
-                                                "  b = batch_norm(activation=relu)\n  d = conv(filters=5, kernel=1x1)\n  y = add(d, x, activation=tanh)\n}\n");
+  const std::string model =
+      description(folder,
+                  "network n(x: f32[1, 5, 9, 9]) -> y {\n  c = conv(x, filters=7, kernel=3x3, padding=same, bias=false)\n"
+                  "  b = batch_norm(activation=relu)\n  d = conv(filters=5, kernel=1x1)\n  y = add(d, x, activation=tanh)\n}\n");
   const std::string input = write_array(folder / "x.npy", ramp({1, 5, 9, 9}, -1, 0.005F));
   const std::string command = "run " + model + " --weights-from random:3 --input " + input + " --output-dir ";
   ASSERT_EQ(calotype_tool(command + (folder / "plain").string()).status, 0);
@@ -107,7 +112,8 @@ TEST(Check, AgreesWithItselfAndNamesTheFirstLayerThatDiffers) {
   write_array(folder / "conv2.npy", own({ElementType::f32, {1, 2, 1, 1}}, std::vector<float>{270, 1081}));
   const Outcome late = calotype_tool("check " + stacked + " --expect " + folder.string());
   EXPECT_EQ(late.status, 5);
-  EXPECT_NE(late.errors.find("conv2 is the first that differs: 1080 at [0, 1, 0, 0] where 1081 was expected"), std::string::npos) << late.errors;
+  EXPECT_NE(late.errors.find("conv2 is the first that differs: 1080 at [0, 1, 0, 0] where 1081 was expected"), std::string::npos)
+      << late.errors;
 
   write_array(folder / "conv1.npy", own({ElementType::f32, {1, 2, 2, 2}}, std::vector<float>{24, 27, 33, 36, 96, 108, 132, 14}));
   const Outcome early = calotype_tool("check " + stacked + " --expect " + folder.string());
@@ -160,8 +166,11 @@ TEST(Compile, LeavesNothingHalfWritten) {
 
 /// Winograd's weights are larger than the convolution's own: neither "exact" nor a tight limit leaves room for it.
 TEST(Compile, ReformulatesOnlyWhereItMay) {
-  const std::string model = description(fresh_folder(), "network n(x: f32[1, 512, 32, 32]) -> y { y = conv(x, filters=512, kernel=3x3, padding=same) }\n");
-  const auto plan = [&](const char* options) { return calotype_tool("compile --emit plan --weights-from random:1 " + std::string(options) + model).output; };
+  const std::string model =
+      description(fresh_folder(), "network n(x: f32[1, 512, 32, 32]) -> y { y = conv(x, filters=512, kernel=3x3, padding=same) }\n");
+  const auto plan = [&](const char* options) {
+    return calotype_tool("compile --emit plan --weights-from random:1 " + std::string(options) + model).output;
+  };
   ASSERT_NE(plan("").find("winograd"), std::string::npos);
   EXPECT_EQ(plan("--accuracy exact ").find("winograd"), std::string::npos);
   EXPECT_EQ(plan("--size-limit 1 ").find("winograd"), std::string::npos);

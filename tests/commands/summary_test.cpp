@@ -32,9 +32,10 @@ std::vector<std::string> keys_of(const Json& object) {
 
 TEST(SummaryJson, HasTheKeysOfTheContract) {
   const Json summary = summary_of("");
-  EXPECT_EQ(keys_of(summary), (std::vector<std::string>{"model", "inputs", "outputs", "layers", "parameters", "trainable_parameters", "macs"}));
-  EXPECT_EQ(keys_of(summary["layers"][0]), (std::vector<std::string>{"name", "kind", "inputs", "output_shape", "parameters",
-                                                                    "trainable_parameters", "macs", "line"}));
+  EXPECT_EQ(keys_of(summary),
+            (std::vector<std::string>{"model", "inputs", "outputs", "layers", "parameters", "trainable_parameters", "macs"}));
+  EXPECT_EQ(keys_of(summary["layers"][0]),
+            (std::vector<std::string>{"name", "kind", "inputs", "output_shape", "parameters", "trainable_parameters", "macs", "line"}));
 }
 
 TEST(SummaryJson, CountsByHand) {
@@ -71,7 +72,8 @@ TEST(SummaryJson, SpeaksOfLogicalShapesAndBoundSymbols) {
 TEST(SummaryTable, DerivesTheWorkedExample) {
   const Outcome outcome = calotype_tool("summary --explain " + sample("worked/sketch.layers"));
   ASSERT_EQ(outcome.status, 0);
-  for (const char* words : {"280 of 4x4", "56 filters x 5 channels x 4x4 = 4,480 weights", "80 weights a filter", "[1, 56, 6, 6]", "161,280"}) {
+  for (const char* words :
+       {"280 of 4x4", "56 filters x 5 channels x 4x4 = 4,480 weights", "80 weights a filter", "[1, 56, 6, 6]", "161,280"}) {
     EXPECT_NE(outcome.output.find(words), std::string::npos) << words << "\n" << outcome.output;
   }
 }

@@ -83,15 +83,23 @@ std::vector<std::byte> with_header(std::string header, std::size_t data_bytes) {
 }
 
 TEST(Npy, RefusesDamagedHeaders) {
-  const char* headers[] = {
-      "", "{", "{}", "{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': False}", "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)",
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)} x", "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2, 3)}",
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 3)}", "{'descr': '<f4', 'fortran_order': False, 'shape': 6}",
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'shape': (2, 3)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4)}",
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}",
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387905,)}",
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'other': 1}", "{'descr': '<f4, 'fortran_order': False, 'shape': (2, 3)}"};
+  const char* headers[] = {"",
+                           "{",
+                           "{}",
+                           "{'descr': '<f4'}",
+                           "{'descr': '<f4', 'fortran_order': False}",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)} x",
+                           "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2, 3)}",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 3)}",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': 6}",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'shape': (2, 3)}",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4)}",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387905,)}",
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'other': 1}",
+                           "{'descr': '<f4, 'fortran_order': False, 'shape': (2, 3)}"};
   for (const char* header : headers) EXPECT_EQ(fault_of(with_header(header, 24)), Fault::input) << header;
   EXPECT_EQ(fault_of(with_header(std::string(10001, ' '), 24)), Fault::input);
 }

@@ -31,7 +31,6 @@ inline const Value& value_named(const Graph& graph, const std::string& name) {
   throw std::runtime_error("no value is named " + name);
 }
 
-
 inline std::vector<double> numbers_of(const Value& value) {
   std::vector<double> numbers;
   for (std::int64_t i = 0; value.data && i < value.type.elements(); ++i) numbers.push_back(load_as_double(*value.data, i));
