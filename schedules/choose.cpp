@@ -137,6 +137,52 @@ BufferId weight_for(plan::Plan& plan, ValueId value, const Wish& wish) {
   return id;
 }
 
+/// Operands of a join lie in its result's memory, so all of them have the same halo. Repeated until nothing changes, because the result
+/// of a join may be the operand of another.
+void unify_halos_of_joins(Chooser& chooser) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t k = 0; k < chooser.decisions.size(); ++k) {
+      const Choice& choice = chooser.decisions[k].choice;
+      if (!choice.is_join) continue;
+      const plan::Kernel& kernel = chooser.plan.kernels[k];
+      Layout together = granted(chooser, kernel.output_value, choice.output, true);
+      std::vector<ValueId> values = kernel.input_values;
+      values.push_back(kernel.output_value);
+      for (const ValueId value : values) {
+        const Layout layout = granted(chooser, value, choice.output, true);
+        widen(together.halo_begin, layout.halo_begin);
+        widen(together.halo_end, layout.halo_end);
+      }
+      for (const ValueId value : values) {
+        Layout& layout = chooser.halos.try_emplace(group_of(value, choice.output), choice.output).first->second;
+        changed = changed || layout != together;
+        layout = together;
+      }
+    }
+  }
+}
+
+/// Gives the operands of joins their parts of the results' memory, the last join first: its operand may be another's result. The producer of
+/// a value writes into the first buffer that lies as it wants.
+void place_joins(Chooser& chooser) {
+  plan::Plan& plan = chooser.plan;
+  for (std::size_t k = plan.kernels.size(); k-- > 0;) {
+    const Choice& choice = chooser.decisions[k].choice;
+    if (!choice.is_join) continue;
+    plan::Kernel& kernel = plan.kernels[k];
+    kernel.output = buffer_for(plan, kernel.output_value, granted(chooser, kernel.output_value, choice.output, true));
+    std::int64_t begin = 0;
+    for (const ValueId value : kernel.input_values) {
+      const BufferId part = add_buffer(plan, value, plan.buffer(kernel.output).layout, {Place::Kind::arena, 0, 0});
+      plan.buffer(part).alias_of = kernel.output;
+      plan.buffer(part).alias_offset = begin;
+      begin = checked_add(begin, plan::stored_bytes(plan.graph.value(value).type, plan.buffer(part).layout));
+      kernel.inputs.push_back(part);
+    }
+  }
+}
+
 /// Where the kernel writes. An alias never writes into the caller's result: that takes a copy.
 BufferId output_for(Chooser& chooser, const plan::Kernel& kernel, const Choice& choice) {
   const Layout layout = granted(chooser, kernel.output_value, choice.output, true);
@@ -152,13 +198,16 @@ void choose_implementations(plan::Plan& plan, const plan::Target& target, const 
   Chooser chooser{plan, target, options, static_cast<std::int64_t>(room)};
   for (const BufferId input : plan.inputs) chooser.produced[plan.buffer(input).value] = plan.buffer(input).layout;
   for (const plan::Kernel& kernel : plan.kernels) decide(chooser, kernel);
+  unify_halos_of_joins(chooser);
+  place_joins(chooser);
 
-  std::vector<plan::Kernel> kernels;
   for (std::size_t k = 0; k < plan.kernels.size(); ++k) {
     plan::Kernel& kernel = plan.kernels[k];
     const Choice& choice = chooser.decisions[k].choice;
     kernel.schedule = chooser.decisions[k].chosen->name;
     kernel.parameters = choice.parameters;
+    kernel.is_alias = choice.is_alias || choice.is_join;
+    if (choice.is_join) continue;
     for (std::size_t i = 0; i < kernel.input_values.size(); ++i) {
       const ValueId value = kernel.input_values[i];
       const Wish& wish = choice.inputs[i];
@@ -167,9 +216,7 @@ void choose_implementations(plan::Plan& plan, const plan::Target& target, const 
     }
     kernel.output = output_for(chooser, kernel, choice);
     if (choice.is_alias) plan.buffer(kernel.output).alias_of = kernel.inputs.front();
-    kernels.push_back(std::move(kernel));
   }
-  plan.kernels = std::move(kernels);
 }
 
 }  // namespace calotype::schedules

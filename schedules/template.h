@@ -34,6 +34,7 @@ struct Choice {
   std::vector<Wish> inputs = {};  ///< one for each of Kernel::input_values
   std::map<std::string, std::int64_t> parameters = {};
   bool is_alias = false;  ///< no code at all: the output is the bytes of input 0
+  bool is_join = false;   ///< no code at all: the inputs lie one after the other in the output's memory
 };
 
 /// A kernel that looks for an implementation, and the layouts that its operands have so far.

@@ -81,13 +81,12 @@ class Emitter {
 
   /// The start of the buffer's memory, halo included.
   llvm::Value* memory_of(const plan::Buffer& buffer) {
-    const plan::Buffer* root = &buffer;
-    while (root->alias_of != plan::no_buffer) root = &plan_.buffer(root->alias_of);
-    switch (root->place.kind) {
-      case plan::Place::Kind::arena: return at(function_->getArg(2), root->place.offset);
-      case plan::Place::Kind::weights: return at(function_->getArg(3), root->place.offset);
-      case plan::Place::Kind::input: return caller(root->place.index);
-      case plan::Place::Kind::result: return caller(static_cast<int>(plan_.inputs.size()) + root->place.index);
+    const plan::Place& place = buffer.place;  // aliases have that of the memory they share
+    switch (place.kind) {
+      case plan::Place::Kind::arena: return at(function_->getArg(2), place.offset);
+      case plan::Place::Kind::weights: return at(function_->getArg(3), place.offset);
+      case plan::Place::Kind::input: return at(caller(place.index), place.offset);
+      case plan::Place::Kind::result: return at(caller(static_cast<int>(plan_.inputs.size()) + place.index), place.offset);
       case plan::Place::Kind::none: break;
     }
     throw Failure(Fault::bug, fmt::format("buffer {} has no place", buffer.name));

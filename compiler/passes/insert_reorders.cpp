@@ -48,7 +48,8 @@ void provide(Scheduler& scheduler, BufferId id) {
   Buffer& wanted = scheduler.plan.buffer(id);
   const BufferId source = source_for(scheduler, wanted);
   const Buffer& origin = scheduler.plan.buffer(source);
-  if (wanted.place.kind == Place::Kind::arena && plan::same_memory(wanted.type, origin.layout, wanted.layout)) {
+  const bool may_share = wanted.place.kind == Place::Kind::arena && wanted.alias_of == plan::no_buffer;
+  if (may_share && plan::same_memory(wanted.type, origin.layout, wanted.layout)) {
     wanted.alias_of = source;
     scheduler.ready[static_cast<std::size_t>(id)] = true;
     return;
@@ -73,8 +74,7 @@ void insert_reorders(Plan& plan) {
   }
   for (Kernel& kernel : plan.kernels) {
     for (const BufferId input : kernel.inputs) provide(scheduler, input);
-    const bool is_alias = plan.buffer(kernel.output).alias_of != plan::no_buffer;
-    if (is_alias) {
+    if (kernel.is_alias) {
       scheduler.ready[static_cast<std::size_t>(kernel.output)] = true;
     } else {
       emit(scheduler, std::move(kernel));

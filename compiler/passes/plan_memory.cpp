@@ -109,7 +109,11 @@ void plan_memory(Plan& plan) {
   place_weights(plan);
   for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
     const auto id = static_cast<BufferId>(i);
-    if (plan.buffer(id).alias_of != plan::no_buffer) plan.buffer(id).place = plan.buffer(root_of(plan, id)).place;
+    Place place = plan.buffer(root_of(plan, id)).place;
+    for (BufferId part = id; plan.buffer(part).alias_of != plan::no_buffer; part = plan.buffer(part).alias_of) {
+      place.offset = checked_add(place.offset, plan.buffer(part).alias_offset);
+    }
+    if (plan.buffer(id).alias_of != plan::no_buffer) plan.buffer(id).place = place;
   }
 }
 

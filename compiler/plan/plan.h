@@ -39,7 +39,8 @@ struct Buffer {
   Layout layout;
   Place place;
   ValueId value = no_value;
-  BufferId alias_of = no_buffer;  ///< shares the bytes of that buffer (flatten, reshape, identity)
+  BufferId alias_of = no_buffer;  ///< shares the bytes of that buffer: all of them (flatten, reshape), or a part (operands of concat)
+  std::int64_t alias_offset = 0;  ///< bytes from the start of that buffer's memory
   /// Weights only: the bytes as the kernel wants them (packed order), written to the blob when it is emitted. Empty: `layout` applied to
   /// the value's data. `packed_extents` are then the memory's extents, innermost first.
   std::vector<std::int64_t> packed_extents = {};
@@ -59,6 +60,8 @@ struct Kernel {
   ValueId output_value = no_value;
   std::vector<BufferId> inputs;
   BufferId output = no_buffer;
+
+  bool is_alias = false;  ///< no code: the output is the bytes of the inputs
 
   /// The schedule template and its parameters, by name.
   std::string schedule;

@@ -7,6 +7,8 @@ namespace calotype::schedules::cpu {
 
 std::optional<Choice> choose_identity(const Question& question);
 Halide::Func build_identity(KernelBuilder& builder);
+std::optional<Choice> choose_join(const Question& question);
+Halide::Func build_join(KernelBuilder& builder);
 std::optional<Choice> choose_generic(const Question& question);
 Halide::Func build_generic(KernelBuilder& builder);
 std::optional<Choice> choose_direct_conv(const Question& question);
@@ -19,6 +21,7 @@ std::optional<Choice> choose_dense(const Question& question);
 Halide::Func build_dense(KernelBuilder& builder);
 
 inline constexpr Template identity = {"identity", choose_identity, build_identity};
+inline constexpr Template join = {"join", choose_join, build_join};
 inline constexpr Template depthwise = {"depthwise", choose_depthwise, build_depthwise};
 inline constexpr Template direct_conv = {"direct_conv", choose_direct_conv, build_direct_conv};
 inline constexpr Template winograd = {"winograd", choose_winograd, build_winograd};

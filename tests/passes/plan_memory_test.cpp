@@ -53,9 +53,18 @@ TEST(plan_memory, a_chain_needs_two_places) {
 
 TEST(plan_memory, a_value_lives_until_its_last_reader) {
   const plan::Plan plan = planned(small_graph(
-      "test(x: f32[1, 4, 16, 16]) -> y", "  a = softmax(x)\n  b = softmax(a)\n  c = softmax(b)\n  d = softmax(c)\n  y = concat(d, a)"));
+      "test(x: f32[1, 4, 16, 16]) -> y", "  a = softmax(x)\n  b = softmax(a)\n  c = softmax(b)\n  d = softmax(c)\n  y = add(d, a)"));
   expect_sound(plan);
   EXPECT_EQ(plan.arena_bytes, 3 * 4096);
+}
+
+/// Operands of concat are written straight into its result, here the caller's buffer.
+TEST(plan_memory, concat_takes_no_room) {
+  const plan::Plan plan = planned(small_graph(
+      "test(x: f32[1, 4, 16, 16]) -> y", "  a = softmax(x)\n  b = softmax(a)\n  c = softmax(b)\n  d = softmax(c)\n  y = concat(d, a)"));
+  expect_sound(plan);
+  EXPECT_EQ(plan.arena_bytes, 2 * 4096);
+  EXPECT_EQ(plan.kernels.size(), 4U);
 }
 
 TEST(plan_memory, the_callers_buffers_take_no_room) {
@@ -81,7 +90,7 @@ TEST(plan_memory, an_alias_keeps_its_memory) {
   EXPECT_EQ(plan.arena_bytes, 3 * 4096);
   for (const plan::Buffer& buffer : plan.buffers) {
     if (buffer.alias_of != plan::no_buffer) {
-      EXPECT_EQ(buffer.place.offset, plan.buffer(buffer.alias_of).place.offset);
+      EXPECT_EQ(buffer.place.offset, plan.buffer(buffer.alias_of).place.offset + buffer.alias_offset);
     }
   }
 }
