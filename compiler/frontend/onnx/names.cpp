@@ -136,13 +136,43 @@ class Naming {
     return position < operands.size() && operands[position].kind == layers::Operand::Kind::weight;
   }
 
+  /// Would the layer imply its weights as they are, if the text left them out?
+  bool implies_weights(const Op& op) const {
+    const layers::Layer& layer = layer_of(op);
+    if (layer.weights == nullptr) return false;
+    Op without = op;
+    for (std::size_t i = 0; i < without.operands.size(); ++i) {
+      if (is_weight_position(layer, i)) without.operands[i] = no_value;
+    }
+    while (!without.operands.empty() && without.operands.back() == no_value) without.operands.pop_back();
+    try {
+      std::size_t implied = 0;
+      for (const layers::WeightSpecification& weight : layer.weights(layers::Call(layer, graph_, without))) {
+        const auto operands = layers::operands_of(layer);
+        for (std::size_t i = 0; i < op.operands.size(); ++i) {
+          if (operands[i].name != weight.name || op.operands[i] == no_value) continue;
+          if (graph_.value(op.operands[i]).type != weight.type) return false;
+          ++implied;
+        }
+      }
+      const auto present = [&](std::size_t i) { return is_weight_position(layer, i) && op.operands[i] != no_value; };
+      std::size_t written = 0;
+      for (std::size_t i = 0; i < op.operands.size(); ++i) written += present(i) ? 1 : 0;
+      return implied == written;
+    } catch (const Failure&) {
+      return false;  // it needs them to be written: a kernel that no argument gives
+    }
+  }
+
   /// Are all of the op's weights its own? Then none needs to be an operand in the text.
   bool owns_weights(const Op& op) const {
     const layers::Layer& layer = layer_of(op);
+    if (!implies_weights(op)) return false;
     bool any = false;
     for (std::size_t i = 0; i < op.operands.size(); ++i) {
       const ValueId id = op.operands[i];
       if (id == no_value || !is_weight_position(layer, i)) continue;
+      if (graph_.value(id).implicit) return true;
       if (!is_known(graph_.value(id)) || uses_[static_cast<std::size_t>(id)] > 1) return false;
       any = true;
     }
