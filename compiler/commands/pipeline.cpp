@@ -40,6 +40,15 @@ std::size_t weights_without_data(const Graph& graph) {
   return count;
 }
 
+/// Kernels index their buffers with 32-bit numbers.
+void check_buffers(const plan::Plan& plan) {
+  for (const plan::Buffer& buffer : plan.buffers) {
+    if (buffer.bytes() <= INT32_MAX) continue;
+    throw Failure(Fault::unsupported, fmt::format("{}: {} takes {} bytes as {}, and one tensor may take 2 GB", buffer.name,
+                                                  to_text(buffer.type), layers::with_commas(buffer.bytes()), plan::to_text(buffer.layout)));
+  }
+}
+
 }  // namespace
 
 void declare_build(CLI::App& app, BuildOptions& options) {
@@ -105,6 +114,7 @@ plan::Plan make_plan(Graph graph, const plan::Target& target, const BuildOptions
   plan::Plan plan = passes::fuse(std::move(graph));
   schedules::choose_implementations(plan, target, {options.accuracy == "exact", options.size_limit});
   passes::insert_reorders(plan);
+  check_buffers(plan);
   passes::plan_memory(plan);
   return plan;
 }

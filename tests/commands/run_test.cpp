@@ -176,6 +176,13 @@ TEST(Compile, ReformulatesOnlyWhereItMay) {
   EXPECT_EQ(plan("--size-limit 1 ").find("winograd"), std::string::npos);
 }
 
+TEST(Compile, RefusesTensorsBeyond32Bits) {
+  const std::string model = description(fresh_folder(), "network n(x: f32[1, 3, 20000, 20000]) -> y { y = relu(x) }\n");
+  const Outcome outcome = calotype_tool("compile --emit plan " + model);
+  EXPECT_EQ(outcome.status, 3);
+  EXPECT_NE(outcome.errors.find("4,800,000,000 bytes"), std::string::npos) << outcome.errors;
+}
+
 class Stages : public testing::TestWithParam<const char*> {};
 
 TEST_P(Stages, ArePrinted) {
