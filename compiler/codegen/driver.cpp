@@ -195,7 +195,7 @@ class Emitter {
 };
 
 /// The constant `calotype_this_model`. The structs' members are those of calotype_model and calotype_variant, in order and without padding.
-void define_model(llvm::Module& module, const plan::Plan& plan, const plan::Target& target, const DriverFacts& facts, llvm::Function* run) {
+void define_model(llvm::Module& module, const std::vector<Variant>& list, const DriverFacts& facts) {
   static_assert(sizeof(calotype_variant) == 32 && offsetof(calotype_variant, arena_bytes) == 16);
   static_assert(sizeof(calotype_model) == 64 && offsetof(calotype_model, weights_bytes) == 16 && offsetof(calotype_model, name) == 40);
   llvm::LLVMContext& context = module.getContext();
@@ -205,9 +205,15 @@ void define_model(llvm::Module& module, const plan::Plan& plan, const plan::Targ
   };
   const auto word = [&](std::int64_t number) { return builder.getInt64(static_cast<std::uint64_t>(number)); };
 
-  llvm::Constant* variant = llvm::ConstantStruct::getAnon(
-      context, {builder.getInt64(required_features(target)), run, word(plan.arena_bytes), word(plan.scratch_bytes)});
-  llvm::Constant* variants = constant(variant, "calotype_variants", llvm::GlobalValue::InternalLinkage);
+  std::vector<llvm::Constant*> entries;
+  for (const Variant& variant : list) {
+    const plan::Plan& plan = *variant.plan;
+    entries.push_back(llvm::ConstantStruct::getAnon(
+        context, {builder.getInt64(required_features(variant.target)), Emitter(module, plan).emit(facts.step_times), word(plan.arena_bytes),
+                  word(plan.scratch_bytes)}));
+  }
+  auto* table = llvm::ArrayType::get(entries.front()->getType(), entries.size());
+  llvm::Constant* variants = constant(llvm::ConstantArray::get(table, entries), "calotype_variants", llvm::GlobalValue::InternalLinkage);
   llvm::Constant* name =
       constant(llvm::ConstantDataArray::getString(context, facts.name), "calotype_model_name", llvm::GlobalValue::InternalLinkage);
   llvm::Constant* weights = llvm::ConstantPointerNull::get(builder.getPtrTy());
@@ -217,10 +223,10 @@ void define_model(llvm::Module& module, const plan::Plan& plan, const plan::Targ
     symbol->setVisibility(llvm::GlobalValue::HiddenVisibility);
     weights = symbol;
   }
+  const std::size_t pointers = list.front().plan->inputs.size() + list.front().plan->results.size() + (facts.step_times ? 1 : 0);
   llvm::Constant* model = llvm::ConstantStruct::getAnon(
-      context, {builder.getInt32(CALOTYPE_ABI),
-                builder.getInt32(static_cast<std::uint32_t>(plan.inputs.size() + plan.results.size() + (facts.step_times ? 1 : 0))),
-                builder.getInt32(1), builder.getInt32(0), word(facts.weights_bytes),
+      context, {builder.getInt32(CALOTYPE_ABI), builder.getInt32(static_cast<std::uint32_t>(pointers)),
+                builder.getInt32(static_cast<std::uint32_t>(list.size())), builder.getInt32(0), word(facts.weights_bytes),
                 llvm::ConstantDataArray::get(context, llvm::ArrayRef<std::uint8_t>(facts.weight_hash)), name, weights, variants});
   constant(model, "calotype_this_model", llvm::GlobalValue::ExternalLinkage)->setVisibility(llvm::GlobalValue::HiddenVisibility);
 }
@@ -244,14 +250,14 @@ std::unique_ptr<llvm::TargetMachine> make_machine() {
 
 }  // namespace
 
-std::vector<std::byte> make_driver(const plan::Plan& plan, const plan::Target& target, const DriverFacts& facts) {
+std::vector<std::byte> make_driver(const std::vector<Variant>& variants, const DriverFacts& facts) {
   const std::unique_ptr<llvm::TargetMachine> machine = make_machine();
   llvm::LLVMContext context;
   llvm::Module module("driver", context);
   module.setTargetTriple(triple);
   module.setDataLayout(machine->createDataLayout());
   module.setPICLevel(llvm::PICLevel::BigPIC);
-  define_model(module, plan, target, facts, Emitter(module, plan).emit(facts.step_times));
+  define_model(module, variants, facts);
 
   std::string problem;
   llvm::raw_string_ostream problems(problem);

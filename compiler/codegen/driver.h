@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "plan/plan.h"
+#include "codegen/link.h"
 #include "plan/target.h"
 
 namespace calotype::codegen {
@@ -25,7 +25,8 @@ struct DriverFacts {
 
 /// Code for the target's baseline, so that NAME_open runs on any CPU: a relocatable object that defines `calotype_this_model`
 /// (runtime/cpu/model.h). Undefined in it: the kernels' symbols, the weights, memset.
-std::vector<std::byte> make_driver(const plan::Plan& plan, const plan::Target& target, const DriverFacts& facts);
+/// Variants stand in the order in which NAME_open tries them.
+std::vector<std::byte> make_driver(const std::vector<Variant>& variants, const DriverFacts& facts);
 
 /// The CPU features that code for the target needs, as CALOTYPE_CPU_BITs.
 std::uint64_t required_features(const plan::Target& target);

@@ -36,14 +36,25 @@ Json kernel_json(const plan::Plan& plan, const plan::Kernel& kernel) {
           {"scratch_bytes", kernel.scratch_bytes}};
 }
 
+Json variant_json(const Variant& variant) {
+  Json kernels = Json::array();
+  for (const plan::Kernel& kernel : variant.plan->kernels) kernels.push_back(kernel_json(*variant.plan, kernel));
+  return {{"target", variant.target.text},
+          {"features", variant.target.features},
+          {"arena_bytes", variant.plan->arena_bytes},
+          {"scratch_bytes", variant.plan->scratch_bytes},
+          {"kernels", std::move(kernels)}};
+}
+
 }  // namespace
 
-std::string manifest_text(const plan::Plan& plan, const Library& library, const std::vector<CallerBuffer>& buffers,
-                          const WeightBlob& weights) {
-  Json inputs = Json::array(), outputs = Json::array(), kernels = Json::array();
-  for (const CallerBuffer& caller : buffers) (caller.is_input ? inputs : outputs).push_back(buffer_json(caller));
-  for (const plan::Kernel& kernel : plan.kernels) kernels.push_back(kernel_json(plan, kernel));
-  const auto state_bytes = [&](int threads) { return CALOTYPE_STATE_BYTES(plan.arena_bytes, plan.scratch_bytes, threads); };
+std::string manifest_text(const ModelFacts& facts) {
+  const Library& library = *facts.library;
+  const WeightBlob& weights = facts.weights;
+  Json inputs = Json::array(), outputs = Json::array(), targets = Json::array();
+  for (const CallerBuffer& caller : facts.buffers) (caller.is_input ? inputs : outputs).push_back(buffer_json(caller));
+  for (const Variant& variant : facts.variants) targets.push_back(variant_json(variant));
+  const auto state_bytes = [&](int threads) { return CALOTYPE_STATE_BYTES(facts.arena_bytes(), facts.scratch_bytes(), threads); };
   const bool external = library.weight_storage == WeightStorage::external;
   Json weight_json = {{"storage", external ? "external" : "embedded"}, {"bytes", weights.bytes}, {"hash", hash_digits(weights)}};
   if (external) weight_json["file"] = library.name + ".weights";
@@ -56,15 +67,14 @@ std::string manifest_text(const plan::Plan& plan, const Library& library, const 
       {"c_name", library.name},
       {"inputs", std::move(inputs)},
       {"outputs", std::move(outputs)},
-      {"targets", Json::array({{{"target", library.target.text}, {"features", library.target.features}}})},
       {"state",
        {{"align", CALOTYPE_STATE_ALIGN},
         {"bytes_with_one_thread", state_bytes(1)},
         {"bytes_for_each_further_thread", state_bytes(2) - state_bytes(1)},
-        {"arena_bytes", plan.arena_bytes},
-        {"scratch_bytes", plan.scratch_bytes}}},
+        {"arena_bytes", facts.arena_bytes()},
+        {"scratch_bytes", facts.scratch_bytes()}}},
       {"weights", std::move(weight_json)},
-      {"kernels", std::move(kernels)},
+      {"targets", std::move(targets)},
   };
   // Names may hold any bytes; those that are no UTF-8 become U+FFFD.
   return manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -3,10 +3,7 @@
 /// What stands beside the archive for build systems and tools: manifest, pkg-config file, CMake package.
 #include <string>
 
-#include "codegen/c_names.h"
-#include "codegen/link.h"
-#include "codegen/weights.h"
-#include "plan/plan.h"
+#include "codegen/model_facts.h"
 
 namespace calotype::codegen {
 
@@ -14,8 +11,7 @@ namespace calotype::codegen {
 inline constexpr int manifest_format = 1;
 
 /// NAME.json: names as written and as C has them, shapes, types, targets, memory, weights, kernels.
-std::string manifest_text(const plan::Plan& plan, const Library& library, const std::vector<CallerBuffer>& buffers,
-                          const WeightBlob& weights);
+std::string manifest_text(const ModelFacts& facts);
 
 /// NAME.pc; its paths follow the file when the folder moves.
 std::string pkg_config_text(const Library& library);

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <tuple>
 #include <vector>
 
 #include "cpu/model.h"
@@ -59,21 +61,35 @@ void apply_layout(const plan::Buffer& buffer, const TensorData& source, std::spa
   }
 }
 
+struct Weight {
+  const plan::Plan* plan;
+  const plan::Buffer* buffer;
+};
+
+bool is_weight(const plan::Buffer& buffer) { return buffer.place.kind == plan::Place::Kind::weights && buffer.alias_of == plan::no_buffer; }
+
 /// The buffers that lie in the blob, each place once, by offset.
-std::vector<const plan::Buffer*> weights_in_order(const plan::Plan& plan) {
-  std::vector<const plan::Buffer*> weights;
-  for (const plan::Buffer& buffer : plan.buffers) {
-    if (buffer.place.kind == plan::Place::Kind::weights && buffer.alias_of == plan::no_buffer) weights.push_back(&buffer);
+std::vector<Weight> weights_in_order(const std::vector<const plan::Plan*>& plans) {
+  std::map<std::int64_t, Weight> weights;
+  for (const plan::Plan* plan : plans) {
+    for (const plan::Buffer& buffer : plan->buffers) {
+      if (is_weight(buffer)) weights.emplace(buffer.place.offset, Weight{plan, &buffer});
+    }
   }
-  const auto offset = [](const plan::Buffer* buffer) { return buffer->place.offset; };
-  std::stable_sort(weights.begin(), weights.end(), [&](const auto* a, const auto* b) { return offset(a) < offset(b); });
-  weights.erase(std::unique(weights.begin(), weights.end(), [&](const auto* a, const auto* b) { return offset(a) == offset(b); }),
-                weights.end());
-  return weights;
+  std::vector<Weight> in_order;
+  for (const auto& [offset, weight] : weights) in_order.push_back(weight);
+  return in_order;
+}
+
+/// What decides a weight's packed bytes: the numbers themselves, by where they lie, and how they are packed.
+using PackingKey = std::tuple<const std::byte*, std::string, std::string, std::string, std::vector<std::int64_t>>;
+
+PackingKey packing_key(const plan::Plan& plan, const plan::Buffer& buffer) {
+  return {source_of(plan, buffer).bytes.data(), to_text(buffer.type), plan::to_text(buffer.layout), buffer.packing, buffer.packed_extents};
 }
 
 /// Writes the blob where the file stands.
-WeightBlob write_blob(const plan::Plan& plan, FileWriter& file) {
+WeightBlob write_blob(const std::vector<const plan::Plan*>& plans, FileWriter& file) {
   llvm::BLAKE3 hasher;
   const std::int64_t start = file.position();
   std::vector<std::byte> packed;
@@ -87,16 +103,16 @@ WeightBlob write_blob(const plan::Plan& plan, FileWriter& file) {
       write(none.data(), static_cast<std::size_t>(std::min(gap, alignment)));
     }
   };
-  for (const plan::Buffer* buffer : weights_in_order(plan)) {
+  for (const auto& [plan, buffer] : weights_in_order(plans)) {
     if (file.position() - start > buffer->place.offset) {
       throw Failure(Fault::bug, fmt::format("weight {} overlaps the one before it", buffer->name));
     }
     pad_to(buffer->place.offset);
     packed.resize(static_cast<std::size_t>(buffer->bytes()));
-    pack_weight(plan, *buffer, packed);
+    pack_weight(*plan, *buffer, packed);
     write(packed.data(), packed.size());
   }
-  pad_to(plan.weight_bytes);
+  pad_to(plans.front()->weight_bytes);
   WeightBlob blob;
   blob.bytes = file.position() - start;
   const auto digest = hasher.final();
@@ -128,7 +144,28 @@ void pack_weight(const plan::Plan& plan, const plan::Buffer& buffer, std::span<s
   }
 }
 
-WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol, FileWriter& file) {
+void share_weights(std::vector<plan::Plan>& plans) {
+  std::map<PackingKey, std::int64_t> offsets;
+  std::int64_t end = 0;
+  for (plan::Plan& plan : plans) {
+    std::map<std::int64_t, std::int64_t> moved;  // places that the plan had, to places in the common blob
+    for (const plan::Buffer& buffer : plan.buffers) {
+      if (!is_weight(buffer) || moved.contains(buffer.place.offset)) continue;
+      const auto [entry, is_new] = offsets.try_emplace(packing_key(plan, buffer), end);
+      if (is_new) end = round_up(checked_add(end, buffer.bytes()), alignment);
+      moved[buffer.place.offset] = entry->second;
+    }
+    for (plan::Buffer& buffer : plan.buffers) {
+      if (buffer.place.kind != plan::Place::Kind::weights) continue;
+      const auto entry = moved.find(buffer.place.offset);
+      if (entry == moved.end()) throw Failure(Fault::bug, fmt::format("weight {} lies inside another", buffer.name));
+      buffer.place.offset = entry->second;
+    }
+  }
+  for (plan::Plan& plan : plans) plan.weight_bytes = end;
+}
+
+WeightBlob write_weight_object(const std::vector<const plan::Plan*>& plans, const std::string& symbol, FileWriter& file) {
   using namespace llvm::ELF;
   enum Section : std::uint16_t { none, blob_section, stack_note, symbols, strings, names, section_count };
   const std::int64_t start = file.position();  // offsets in the object count from here
@@ -136,7 +173,7 @@ WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol
   file.zeros(alignment);  // the ELF header's place; it is written last
   static_assert(sizeof(Elf64_Ehdr) <= alignment);
   const std::int64_t blob_start = offset();
-  const WeightBlob blob = write_blob(plan, file);
+  const WeightBlob blob = write_blob(plans, file);
 
   std::string string_table(1, '\0'), name_table(1, '\0');
   const std::array<Elf64_Sym, 2> symbol_table = {Elf64_Sym{}, [&] {
@@ -194,10 +231,10 @@ WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol
   return blob;
 }
 
-WeightBlob write_weight_file(const plan::Plan& plan, const std::filesystem::path& path) {
+WeightBlob write_weight_file(const std::vector<const plan::Plan*>& plans, const std::filesystem::path& path) {
   FileWriter file(path);
   file.zeros(CALOTYPE_WEIGHTS_HEADER_BYTES);
-  const WeightBlob blob = write_blob(plan, file);
+  const WeightBlob blob = write_blob(plans, file);
   calotype_weights_header header{};
   std::memcpy(header.magic, CALOTYPE_WEIGHTS_MAGIC, sizeof header.magic);
   for (std::size_t i = 0; i < sizeof header.bytes; ++i)

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "codegen/file_writer.h"
 #include "plan/plan.h"
@@ -22,11 +23,14 @@ struct WeightBlob {
 /// The value's numbers in the buffer's packed order. `destination` has Buffer::bytes() bytes; pad cells become zero.
 void pack_weight(const plan::Plan& plan, const plan::Buffer& buffer, std::span<std::byte> destination);
 
+/// Gives the weights of several plans of one graph places in one blob, where those that are packed alike share one, and sets weight_bytes.
+void share_weights(std::vector<plan::Plan>& plans);
+
 /// Writes, where the file stands, an ELF relocatable object of one read-only section aligned to 64 bytes, which holds the blob under the
 /// global hidden symbol.
-WeightBlob write_weight_object(const plan::Plan& plan, const std::string& symbol, FileWriter& file);
+WeightBlob write_weight_object(const std::vector<const plan::Plan*>& plans, const std::string& symbol, FileWriter& file);
 
 /// Writes a file of external weights: calotype_weights_header, then the blob.
-WeightBlob write_weight_file(const plan::Plan& plan, const std::filesystem::path& path);
+WeightBlob write_weight_file(const std::vector<const plan::Plan*>& plans, const std::filesystem::path& path);
 
 }  // namespace calotype::codegen

@@ -57,7 +57,7 @@ TEST(Header, IsAsTheGoldenFile) {
   library.original_name = "an odd */ name";
   library.weight_storage = WeightStorage::external;
   const WeightBlob weights{4096, {1, 2, 3, 0xff}};
-  std::string text = header_text(plan, library, caller_buffers(plan, "odd"), weights);
+  std::string text = header_text({&library, {{&plan, nullptr, library.target}}, caller_buffers(plan, "odd"), weights});
   // The public types stand in it word for word; they have a file of their own.
   const std::string types(embedded::types_header());
   const std::size_t at = text.find(types);
@@ -73,7 +73,7 @@ TEST(Header, OddNamesCompile) {
   const plan::Plan plan = odd_plan();
   Library library = toy_library("", "odd");
   library.original_name = "an odd */ name";
-  write_text(folder / "odd.h", header_text(plan, library, caller_buffers(plan, "odd"), {}));
+  write_text(folder / "odd.h", header_text({&library, {{&plan, nullptr, library.target}}, caller_buffers(plan, "odd"), {}}));
   write_text(folder / "odd.c",
              "#include \"odd.h\"\nstatic const long shape[ODD_IMAGE_0_RANK] = ODD_IMAGE_0_SHAPE;\n"
              "long use(const odd_io *io);\nlong use(const odd_io *io) { return shape[3] + io->image_0[0] + *io->_0 + io->class_[0] + "

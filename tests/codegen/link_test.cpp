@@ -121,6 +121,39 @@ TEST(Link, CodeForThisCpuIsTakenByOpen) {
   EXPECT_EQ(run(load(folder / "toy.a", folder / "toy.json"), CALOTYPE_OPTIONS_DEFAULT, toy_input()), toy_answer(toy_input()));
 }
 
+/// The toy model with the kernels of one of these two variants; the second gives three times the answer, which tells them apart.
+std::vector<float> answer_with(const std::string& best, const std::string& other, std::vector<std::string>* targets = nullptr) {
+  const TestFolder folder;
+  const Objects tripled = toy_objects("tripled_", 3);
+  const plan::Plan plain = toy_plan();
+  plan::Plan triple = plain;
+  triple.arena_bytes += 4096;
+  for (plan::Kernel& kernel : triple.kernels) kernel.symbol = "tripled_" + kernel.symbol;
+  const Library library = toy_library(folder.path());
+  link({{&plain, &objects(), plan::parse_target(other)}, {&triple, &tripled, plan::parse_target(best)}}, library);
+  const auto manifest = nlohmann::json::parse(read_text(folder / "toy.json"));
+  EXPECT_EQ(manifest["weights"]["bytes"], 64) << "one blob for both";
+  if (targets != nullptr) {
+    for (const auto& target : manifest["targets"]) targets->push_back(target["target"]);
+  }
+  return run(load(folder / "toy.a", folder / "toy.json"), CALOTYPE_OPTIONS_DEFAULT, toy_input());
+}
+
+TEST(Link, OpenTakesTheBestVariantThatTheCpuCanRun) {
+  std::vector<float> tripled = toy_answer(toy_input());
+  for (float& number : tripled) number *= 3;
+  const plan::Target host = plan::host_target();
+  if (host.has("sse41")) {
+    std::vector<std::string> targets;
+    EXPECT_EQ(answer_with("x86-64-linux-sse41", "x86-64-linux", &targets), tripled);
+    EXPECT_EQ(targets, std::vector<std::string>({"x86-64-linux-sse41", "x86-64-linux"}));
+  }
+  if (!host.has("avx512_sapphirerapids")) {
+    EXPECT_EQ(answer_with("x86-64-linux-avx512_sapphirerapids", "x86-64-linux"), toy_answer(toy_input()));
+  }
+  EXPECT_THROW(answer_with("x86-64-linux-avx2", "x86-64-linux-avx2-fma"), Failure) << "the same target twice";
+}
+
 TEST(Link, ManifestDescribesTheModel) {
   const TestFolder folder;
   link(toy_plan(), objects(), toy_library(folder.path()));
@@ -128,8 +161,8 @@ TEST(Link, ManifestDescribesTheModel) {
   EXPECT_EQ(manifest["name"], "toy");
   EXPECT_EQ(manifest["inputs"][0]["shape"], std::vector<int>({1, 3, 4, 5}));
   EXPECT_EQ(manifest["weights"]["bytes"], 192);
-  EXPECT_EQ(manifest["kernels"].size(), 2u);
-  EXPECT_EQ(manifest["kernels"][1]["layers"][0]["kind"], "window");
+  EXPECT_EQ(manifest["targets"][0]["kernels"].size(), 2u);
+  EXPECT_EQ(manifest["targets"][0]["kernels"][1]["layers"][0]["kind"], "window");
   EXPECT_EQ(manifest["targets"][0]["target"], "x86-64-linux");
 }
 

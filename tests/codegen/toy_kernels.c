@@ -43,7 +43,7 @@ static int one_channel(void* user_context, int channel, uint8_t* data) {
         for (int j = 0; j < 3; ++j) sum += c->x[((row + i) * padded_columns + column + j) * lanes + channel];
       sums[row * columns + column] = sum;
     }
-  for (int cell = 0; cell < rows * columns; ++cell) c->y[channel * rows * columns + cell] = sums[cell] * c->weights[channel];
+  for (int cell = 0; cell < rows * columns; ++cell) c->y[channel * rows * columns + cell] = sums[cell] * c->weights[channel] * FACTOR;
   halide_free(user_context, sums);
   return 0;
 }

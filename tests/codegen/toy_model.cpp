@@ -79,16 +79,17 @@ plan::Plan toy_plan() {
   return plan;
 }
 
-Objects toy_objects() {
+Objects toy_objects(const std::string& prefix, int factor) {
   const TestFolder folder;
   const std::string object = (folder / "kernels.o").string();
+  const std::string names = " -Dtoy_pad=" + prefix + "toy_pad -Dtoy_window=" + prefix + "toy_window -DFACTOR=" + std::to_string(factor);
   const CommandResult compiled =
-      run_command(std::string(CALOTYPE_C_COMPILER) + " -std=c11 -O1 -fPIC -c " CALOTYPE_TEST_DATA "/toy_kernels.c -o " + object);
+      run_command(std::string(CALOTYPE_C_COMPILER) + " -std=c11 -O1 -fPIC -c " CALOTYPE_TEST_DATA "/toy_kernels.c -o " + object + names);
   if (compiled.status != 0) throw std::runtime_error(compiled.output);
   const std::string text = read_text(object);
   std::vector<std::byte> bytes(text.size());
   std::memcpy(bytes.data(), text.data(), text.size());
-  return {{{"toy_pad and toy_window", std::move(bytes), 512}}};
+  return {{{prefix + "toy_pad and toy_window", std::move(bytes), 512}}};
 }
 
 Library toy_library(const std::filesystem::path& directory, const std::string& name) {

@@ -18,7 +18,7 @@ namespace {
 
 WeightBlob write_object(const plan::Plan& plan, const std::string& symbol, const std::filesystem::path& path) {
   FileWriter file(path);
-  const WeightBlob blob = write_weight_object(plan, symbol, file);
+  const WeightBlob blob = write_weight_object({&plan}, symbol, file);
   file.close();
   return blob;
 }
@@ -74,7 +74,7 @@ TEST(Weights, FileBeginsWithItsHeader) {
   const TestFolder folder;
   const plan::Plan plan = toy_plan();
   const WeightBlob in_object = write_object(plan, "w", folder / "weights.o");
-  const WeightBlob in_file = write_weight_file(plan, folder / "toy.weights");
+  const WeightBlob in_file = write_weight_file({&plan}, folder / "toy.weights");
   EXPECT_EQ(in_object.hash, in_file.hash);
   const std::string file = read_text(folder / "toy.weights");
   ASSERT_EQ(file.size(), 64u + 192u);
@@ -133,9 +133,23 @@ TEST(Weights, EqualOffsetsAreWrittenOnceAndOverlapsAreFound) {
   const TestFolder folder;
   plan::Plan plan = toy_plan();
   plan.buffers.push_back(plan.buffers[2]);
-  EXPECT_EQ(write_weight_file(plan, folder / "w").bytes, 192);
+  EXPECT_EQ(write_weight_file({&plan}, folder / "w").bytes, 192);
   plan.buffers.back().place.offset = 132;
-  EXPECT_THROW(write_weight_file(plan, folder / "w"), Failure);
+  EXPECT_THROW(write_weight_file({&plan}, folder / "w"), Failure);
+}
+
+TEST(Weights, PlansShareWhatTheyPackAlike) {
+  // Three plans of one graph: equal, equal, and one that packs otherwise.
+  std::vector<plan::Plan> plans(3, toy_plan());
+  plans[1].graph = plans[0].graph;
+  plans[2].graph = plans[0].graph;
+  plans[2].buffers[2].packed_extents = {8};
+  plans[2].buffers[2].packing = "eight";
+  share_weights(plans);
+  EXPECT_EQ(plans[0].buffers[2].place.offset, 0);
+  EXPECT_EQ(plans[1].buffers[2].place.offset, 0);
+  EXPECT_EQ(plans[2].buffers[2].place.offset, 64);
+  for (const plan::Plan& plan : plans) EXPECT_EQ(plan.weight_bytes, 128);
 }
 
 }  // namespace
