@@ -225,6 +225,11 @@ std::vector<ValueId> OnnxBuilder::emit_all(Op op, int results) {
       written.push_back(std::move(attribute));
     }
   }
+  const auto arguments = arguments_of(*layer);
+  const auto place = [&](const NamedAttribute& attribute) {
+    return std::find_if(arguments.begin(), arguments.end(), [&](const Argument& a) { return a.name == attribute.name; }) - arguments.begin();
+  };
+  std::stable_sort(written.begin(), written.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
   op.attributes = std::move(written);
   op.results.assign(static_cast<std::size_t>(results), no_value);
   return emit_(std::move(op));

@@ -17,11 +17,8 @@ namespace {
 using layers::OnnxBuilder;
 using layers::OnnxMatch;
 
-std::string title_of(const OnnxNode& node) {
-  const std::string operation = node.domain.empty() ? node.op_type : fmt::format("{}::{}", node.domain, node.op_type);
-  if (!node.name.empty()) return fmt::format("{} ({})", node.name, operation);
-  return node.outputs.empty() ? operation : fmt::format("{} ({})", node.outputs.front(), operation);
-}
+/// What a message calls the node.
+std::string title_of(const OnnxNode& node) { return node.name.empty() && !node.outputs.empty() ? node.outputs.front() : node.name; }
 
 /// Every operator of the file that no layer lists, with its number of nodes and the first of them.
 std::vector<Diagnostic> unsupported_operators(const Model& model) {
@@ -41,11 +38,10 @@ std::vector<Diagnostic> unsupported_operators(const Model& model) {
     const OnnxNode& node = *found.first;
     Diagnostic diagnostic;
     diagnostic.fault = Fault::unsupported;
-    diagnostic.layer = node.name.empty() && !node.outputs.empty() ? node.outputs.front() : node.name;
-    const std::string nodes = found.count == 1 ? "1 node" : fmt::format("{} nodes", found.count);
-    diagnostic.message = fmt::format("operator {} is not supported ({}, the first is '{}')", operation, nodes, diagnostic.layer);
+    const std::string nodes = found.count == 1 ? fmt::format("node '{}'", title_of(node)) : fmt::format("{} nodes, the first is '{}'", found.count, title_of(node));
+    diagnostic.message = fmt::format("operator {} is not supported ({})", operation, nodes);
     if (node.domain.empty() && layers::is_onnx_operator(node.op_type)) {
-      diagnostic.message = fmt::format("operator {} is not supported at opset {} ({}, the first is '{}')", operation, node.opset, nodes, diagnostic.layer);
+      diagnostic.message = fmt::format("operator {} is not supported at opset {} ({})", operation, node.opset, nodes);
     }
     diagnostics.push_back(std::move(diagnostic));
   }
@@ -217,8 +213,8 @@ class Walk {
 
   void report(const OnnxNode& node, const Failure& failure) {
     for (Diagnostic diagnostic : failure.diagnostics()) {
-      diagnostic.message = fmt::format("{}: {}", title_of(node), diagnostic.message);
-      diagnostic.layer = node.name.empty() && !node.outputs.empty() ? node.outputs.front() : node.name;
+      diagnostic.message = fmt::format("{}: {}", node.op_type, diagnostic.message);
+      diagnostic.layer = title_of(node);
       diagnostic.where = {};
       diagnostics_.push_back(std::move(diagnostic));
     }

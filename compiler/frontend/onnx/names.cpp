@@ -47,32 +47,22 @@ bool is_known(const Value& value) { return value.data.has_value(); }
 
 bool ends_with_number(std::string_view text) { return !text.empty() && std::isdigit(static_cast<unsigned char>(text.back())) != 0; }
 
-/// Letters, digits, underscores and dots; "/a/a.b/conv/Conv_output_0" is "a.b.conv". Empty where nothing is left that would be a name.
-std::string readable(std::string name, const std::string& kind) {
+/// Letters, digits, underscores and dots; "/layer1/layer1.0/conv1/Conv_output_0" is "layer1.0.conv1". Empty where nothing is left that would be a name.
+std::string readable(std::string name) {
   const std::size_t suffix = name.rfind("_output_");
   if (suffix != std::string::npos && suffix > 0 && ends_with_number(name)) name.resize(suffix);
+  // Exporters write a path of modules, each named inside of the one before it, and then the operator: /layer1/layer1.0/conv1/Conv.
   std::vector<std::string> parts;
   for (std::size_t begin = 0; begin <= name.size();) {
     const std::size_t slash = std::min(name.find('/', begin), name.size());
-    if (slash > begin) parts.push_back(name.substr(begin, slash - begin));
+    const std::string part = name.substr(begin, slash - begin);
     begin = slash + 1;
+    if (part.empty()) continue;
+    if (!parts.empty() && part.starts_with(parts.back() + ".")) parts.pop_back();
+    parts.push_back(part);
   }
-  std::string path;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    // The last part of an exporter's path is the operator, which says nothing where a module was called.
-    if (i > 0 && i + 1 == parts.size() && name.front() == '/') {
-      const std::string operation = parts[i].substr(0, parts[i].find('_'));
-      std::string flat;
-      for (const char c : kind) {
-        if (c != '_') flat += c;
-      }
-      std::string lower;
-      for (const char c : operation) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-      const std::string& module = parts[i - 1];
-      if (lower == flat || module.find(lower) != std::string::npos || flat.find(lower) != std::string::npos) break;
-    }
-    path = path.empty() || parts[i].starts_with(path + ".") ? parts[i] : path + "." + parts[i];
-  }
+  if (name.starts_with('/') && parts.size() > 1) parts.pop_back();
+  const std::string path = fmt::format("{}", fmt::join(parts, "."));
   std::string clean;
   for (const char c : path) {
     const bool is_word = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
@@ -187,7 +177,7 @@ class Naming {
       if (op.operands[i] == no_value || !is_weight_position(layer, i)) continue;
       const std::string suffix = fmt::format(".{}", layers::operands_of(layer)[i].name);
       const std::string& name = graph_.value(op.operands[i]).name;
-      if (!name.ends_with(suffix)) continue;
+      if (!name.ends_with(suffix)) return {};  // a bias may be another layer's, where exporters share equal ones
       const std::string owner = name.substr(0, name.size() - suffix.size());
       if (text::is_bare_name(owner) && text::why_reserved(owner).empty()) return owner;
     }
@@ -210,7 +200,7 @@ class Naming {
       } else if (result != nullptr) {
         value.name = names_.take(result->name, first);
       } else {
-        value.name = names_.take(readable(value.name, op.kind), first);
+        value.name = names_.take(readable(value.name), first);
       }
       if (i == 0) op.name = value.name;
     }
@@ -236,7 +226,7 @@ class Naming {
         Value& value = graph_.value(id);
         const auto operands = layers::operands_of(layer_of(op));
         const std::string_view role = i < operands.size() ? operands[i].name : std::string_view("operand");
-        value.name = names_.take(readable(value.name, op.kind), fmt::format("{}.{}", op.name, role));
+        value.name = names_.take(readable(value.name), fmt::format("{}.{}", op.name, role));
         ops.push_back(source_of(value, id));
       }
       ops.push_back(std::move(op));
