@@ -169,7 +169,8 @@ void write_safetensors(const std::string& path, const std::map<std::string, Tens
   std::int64_t offset = 0;
   std::vector<std::span<const std::byte>> parts(1);
   for (const auto& [name, data] : tensors) {
-    const auto row = std::find_if(type_names.begin(), type_names.end(), [&](const Name& n) { return n.element == data.type.element; });
+    const ElementType element = data.type.element;
+    const auto row = std::find_if(type_names.begin(), type_names.end(), [&](const Name& n) { return n.element == element; });
     const std::int64_t end = checked_add(offset, data.type.bytes());
     header[name] = {{"dtype", row->name}, {"shape", data.type.extents}, {"data_offsets", {offset, end}}};
     offset = end;
