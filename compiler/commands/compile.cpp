@@ -2,6 +2,8 @@
 /// calotype compile: description in, linkable library out.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "codegen/link.h"
 #include "commands/emit.h"
 #include "commands/library_name.h"
@@ -19,7 +21,19 @@ struct CompileOptions {
   std::string name;
   std::string weight_storage = "embedded";
   std::string emit;
+  bool json = false;
 };
+
+/// What was written, for programs that call the tool.
+std::string report_json(const plan::Plan& plan, const codegen::Library& library) {
+  std::vector<std::string> files = {".a", ".h", ".json", ".pc", "Config.cmake"};
+  if (library.weight_storage == codegen::WeightStorage::external) files.push_back(".weights");
+  for (std::string& file : files) file.insert(0, library.name);
+  const nlohmann::ordered_json report = {
+      {"name", library.original_name},     {"c_name", library.name},          {"directory", library.directory.string()}, {"files", files},
+      {"weight_bytes", plan.weight_bytes}, {"arena_bytes", plan.arena_bytes}, {"scratch_bytes", plan.scratch_bytes}};
+  return report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
 
 CompileOptions read_options(CLI::App& app, Arguments arguments, bool& wanted) {
   CompileOptions options;
@@ -32,6 +46,7 @@ CompileOptions read_options(CLI::App& app, Arguments arguments, bool& wanted) {
   app.add_option("--emit", options.emit, "Prints a stage and stops: graph, shapes, fused, plan, stmt, llvm, asm or object")
       ->check(CLI::IsMember({"graph", "shapes", "fused", "plan", "stmt", "llvm", "asm", "object"}))
       ->type_name("STAGE");
+  app.add_flag("--json", options.json, "Prints what was written as one JSON document");
   wanted = parse(app, arguments);
   return options;
 }
@@ -70,6 +85,7 @@ void compile(Arguments arguments) {
   library.target = target;
   library.weight_storage = options.weight_storage == "external" ? codegen::WeightStorage::external : codegen::WeightStorage::embedded;
   codegen::link(plan, objects, library);
+  if (options.json) print(report_json(plan, library));
 }
 
 }  // namespace calotype::commands

@@ -156,6 +156,16 @@ TEST(Compile, NamesTheLibraryByTheRule) {
   EXPECT_TRUE(std::filesystem::exists(folder / "out/edge_net.h"));
 }
 
+TEST(Compile, ReportsWhatItWrote) {
+  const auto folder = fresh_folder();
+  const Outcome outcome = calotype_tool("compile --json --weight-storage external " + stacked + " -o " + folder.string());
+  ASSERT_EQ(outcome.status, 0) << outcome.errors;
+  const Json report = Json::parse(outcome.output);
+  EXPECT_EQ(report["c_name"], "stacked");
+  EXPECT_EQ(report["files"].size(), static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {})));
+  for (const Json& file : report["files"]) EXPECT_TRUE(std::filesystem::is_regular_file(folder / file.get<std::string>())) << file;
+}
+
 TEST(Compile, LeavesNothingHalfWritten) {
   const auto folder = fresh_folder();
   std::filesystem::create_directories(folder / "out");
