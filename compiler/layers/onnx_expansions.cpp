@@ -72,7 +72,8 @@ TensorData range(const OnnxBuilder& builder) {
   if (!(count < 1e8)) builder.unsupported(fmt::format("a range of {} numbers", count));
   std::vector<T> numbers;
   for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) numbers.push_back(static_cast<T>(start + static_cast<T>(i) * delta));
-  return own({builder.type(builder.input(0)).element, {static_cast<std::int64_t>(numbers.size())}}, std::move(numbers));
+  const TensorType type{builder.type(builder.input(0)).element, {static_cast<std::int64_t>(numbers.size())}};
+  return own(type, std::move(numbers));
 }
 
 void adapt_range(const OnnxNode&, OnnxBuilder& builder) {
@@ -86,43 +87,12 @@ void adapt_range(const OnnxNode&, OnnxBuilder& builder) {
   }
 }
 
-/// Entries of a known tensor, as chains of shape arithmetic pick them.
-void adapt_gather(const OnnxNode& node, OnnxBuilder& builder) {
-  const TensorData& data = builder.require_known(0);
-  const std::vector<std::int64_t> places = builder.integers(1);
-  const std::vector<std::int64_t>& extents = data.type.extents;
-  const auto rank = static_cast<std::int64_t>(extents.size());
-  std::int64_t axis = node.integer("axis", 0);
-  if (axis < 0) axis += rank;
-  if (axis < 0 || axis >= rank) builder.fail(fmt::format("axis {} is none of {}", axis, to_text(extents)));
-  const auto at = static_cast<std::size_t>(axis);
-  const std::size_t row = static_cast<std::size_t>(checked_product(std::span(extents).subspan(at + 1)) * bytes_of(data.type.element));
-  const std::int64_t rows = extents[at], outer = checked_product(std::span(extents).first(at));
-
-  TensorType type{data.type.element, std::vector<std::int64_t>(extents.begin(), extents.begin() + axis)};
-  const std::vector<std::int64_t>& shape = builder.extents(builder.input(1));
-  type.extents.insert(type.extents.end(), shape.begin(), shape.end());
-  type.extents.insert(type.extents.end(), extents.begin() + axis + 1, extents.end());
-  std::vector<std::byte> bytes;
-  bytes.reserve(static_cast<std::size_t>(type.bytes()));
-  for (std::int64_t i = 0; i < outer; ++i) {
-    for (std::int64_t place : places) {
-      if (place < 0) place += rows;
-      if (place < 0 || place >= rows) builder.fail(fmt::format("index {} is none of {} rows", place, rows));
-      const auto entry = data.bytes.subspan(static_cast<std::size_t>(i * rows + place) * row, row);
-      bytes.insert(bytes.end(), entry.begin(), entry.end());
-    }
-  }
-  builder.bind(0, builder.constant(own(type, std::move(bytes))));
-}
-
 constexpr OnnxForm forms[] = {
     {.op_type = "Constant",
      .attributes = {onnx::adapted_attribute("value"), onnx::adapted_attribute("value_int"), onnx::adapted_attribute("value_ints"),
                     onnx::adapted_attribute("value_float"), onnx::adapted_attribute("value_floats")},
      .adapt = adapt_constant},
     {.op_type = "ConstantOfShape", .attributes = {onnx::adapted_attribute("value")}, .adapt = adapt_constant_of_shape},
-    {.op_type = "Gather", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_gather, .note = "of numbers that are known at compile time"},
     {.op_type = "Range", .adapt = adapt_range, .note = "of numbers that are known at compile time"},
     {.op_type = "Shape", .attributes = {onnx::adapted_attribute("start"), onnx::adapted_attribute("end")}, .adapt = adapt_shape},
     {.op_type = "Size", .adapt = adapt_size},
