@@ -87,8 +87,8 @@ folder=${{pcfiledir}}
 Name: {0}
 Description: a neural network compiled by Calotype
 Version: {1}
-Cflags: -I"${{folder}}"
-Libs: "${{folder}}/{0}.a" -lpthread -lm
+Cflags: -I${{folder}}
+Libs: ${{folder}}/{0}.a -lpthread -lm
 )",
                      library.name, CALOTYPE_VERSION);
 }

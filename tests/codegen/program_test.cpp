@@ -112,11 +112,29 @@ TEST_F(ProgramTest, OnlyTheCLibraryIsLeftOpen) {
   EXPECT_THAT(symbols_left_open(path("first.a")), testing::IsSubsetOf(symbol_list(CALOTYPE_TEST_DATA "/undefined_symbols.txt")));
 }
 
-TEST_F(ProgramTest, PkgConfigFollowsTheFolder) {
-  const std::string query = "PKG_CONFIG_PATH=" + folder_->path().string() + " pkg-config --cflags --libs first second";
-  const std::string program = path("by_pkg_config");
-  expect_success(std::string(CALOTYPE_C_COMPILER) + c_flags + programs + "two_models.c -o " + program + " $(" + query + ")");
+TEST_F(ProgramTest, PackagesFollowTheirFolder) {
+  const std::filesystem::path moved = *folder_ / "a folder with spaces";
+  std::filesystem::create_directories(moved);
+  for (const char* name : {"first", "second"}) {
+    for (const char* ending : {".a", ".h", ".pc", "Config.cmake"}) std::filesystem::copy(*folder_ / (name + std::string(ending)), moved);
+  }
+  // pkg-config escapes spaces with backslashes, which the shell reads through eval.
+  const std::string program = path("by_package");
+  expect_success("export PKG_CONFIG_PATH='" + moved.string() + "'; eval " CALOTYPE_C_COMPILER + c_flags + programs + "two_models.c -o " +
+                 program + " $(pkg-config --cflags --libs first second)");
   expect_success(program, "first second 1 -8 -4\n");
+
+  std::filesystem::create_directories(*folder_ / "project");
+  write_text(
+      *folder_ / "project" / "CMakeLists.txt",
+      "cmake_minimum_required(VERSION 3.20)\nproject(x C)\nfind_package(first CONFIG REQUIRED)\nfind_package(second CONFIG REQUIRED)\n"
+      "find_package(first CONFIG REQUIRED)\nadd_executable(app " +
+          programs + "two_models.c)\ntarget_link_libraries(app first second)\n");
+  const std::string build = path("project") + "/build";
+  const CommandResult built = run_command("cmake -S " + path("project") + " -B " + build + " -DCMAKE_PREFIX_PATH='" + moved.string() +
+                                          "' && cmake --build " + build);
+  EXPECT_EQ(built.status, 0) << built.output;
+  expect_success(build + "/app", "first second 1 -8 -4\n");
 }
 
 }  // namespace
