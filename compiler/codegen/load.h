@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Executes a compiled model in this process: the archive's members, linked -shared and loaded. `run`, `bench` and `check` use it, so what
-/// they measure is what a program that links the archive gets.
+/// they measure is what a program that links the archive gets. Linking takes milliseconds; what costs time, the kernels, is cached by content before.
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -15,9 +15,9 @@ namespace calotype::codegen {
 
 /// One buffer that the caller gives: an input or a result of the network.
 struct Port {
-  std::string name;    ///< as the description has it
+  std::string name;  ///< as the description has it
   std::string c_name;  ///< of the member of NAME_io
-  TensorType type;     ///< logical order
+  TensorType type;  ///< logical order
   bool channels_last = false;  ///< the buffer lies batch x spatial x channels
   std::int64_t bytes = 0;
 };
