@@ -105,6 +105,8 @@ void check_inputs(const Graph& graph, const InputArrays& arrays) {
     const TensorType& logical = graph.value(input.value).type;
     const TensorType wanted{logical.element, memory_extents(logical, input.declaration.channels_last)};
     if (arrays[i]->type == wanted) continue;
+    // NumPy makes arrays of one number out of scalars at every turn.
+    if (wanted.extents.empty() && arrays[i]->type == TensorType{wanted.element, {1}}) continue;
     throw Failure(Fault::input,
                   fmt::format("the array for {} is {}, but the network wants {}{}", name_of_input(graph, i), to_text(arrays[i]->type),
                               to_text(wanted), input.declaration.channels_last ? " (channels last)" : ""));

@@ -75,7 +75,8 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
 
 constexpr OnnxForm batch_norm_onnx[] = {{
     .op_type = "BatchNormalization",
-    .attributes = {onnx::attribute("epsilon", "epsilon"), onnx::ignored("momentum"), onnx::only("spatial", "1"), onnx::only("training_mode", "0")},
+    .attributes = {onnx::attribute("epsilon", "epsilon"), onnx::ignored("momentum"), onnx::only("spatial", "1"), onnx::only("is_test", "1"),
+                   onnx::only("training_mode", "0")},
     .note = "inference only",
 }};
 

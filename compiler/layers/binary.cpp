@@ -61,13 +61,39 @@ void adapt_pow(const OnnxNode&, OnnxBuilder& builder) {
   builder.bind(0, builder.emit("pow", {base, exponent}));
 }
 
-constexpr OnnxForm add_onnx[] = {{.op_type = "Add"}, {.op_type = "Sum", .adapt = adapt_variadic}};
-constexpr OnnxForm sub_onnx[] = {{.op_type = "Sub"}};
-constexpr OnnxForm mul_onnx[] = {{.op_type = "Mul"}};
-constexpr OnnxForm div_onnx[] = {{.op_type = "Div"}};
-constexpr OnnxForm min_onnx[] = {{.op_type = "Min", .adapt = adapt_variadic}};
-constexpr OnnxForm max_onnx[] = {{.op_type = "Max", .adapt = adapt_variadic}};
-constexpr OnnxForm pow_onnx[] = {{.op_type = "Pow", .adapt = adapt_pow}};
+/// Up to opset 6 the second operand broadcasts only where `broadcast` says so, its dimensions beginning at `axis` of the first.
+void adapt_old(const OnnxNode& node, OnnxBuilder& builder) {
+  Op op = builder.statement();
+  const std::size_t rank = builder.extents(builder.input(0)).size();
+  std::vector<std::int64_t> extents = builder.extents(builder.input(1));
+  if (node.find("axis") != nullptr) {
+    const std::int64_t axis = node.integer("axis", 0);
+    const std::int64_t after = static_cast<std::int64_t>(rank) - (axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis) - std::ssize(extents);
+    if (after < 0 || after > static_cast<std::int64_t>(rank)) builder.fail(fmt::format("axis {} does not align {}", axis, to_text(extents)));
+    extents.resize(extents.size() + static_cast<std::size_t>(after), 1);
+    if (after > 0) op.operands[1] = builder.emit("reshape", {op.operands[1]}, {named("shape", extents), named("allow_zero", true)});
+  }
+  builder.bind(0, builder.emit(std::move(op)));
+}
+
+constexpr OnnxForm old_form(std::string_view op_type) {
+  return {.op_type = op_type,
+          .until = 6,
+          .inputs = {},  // g++ 12 takes the initializer for none without it
+          .attributes = {onnx::adapted_attribute("axis"), onnx::ignored("broadcast")},
+          .adapt = adapt_old};
+}
+constexpr OnnxForm variadic_form(std::string_view op_type) {
+  return {.op_type = op_type, .inputs = {}, .attributes = {}, .adapt = adapt_variadic};
+}
+
+constexpr OnnxForm add_onnx[] = {old_form("Add"), {.op_type = "Add", .since = 7}, variadic_form("Sum")};
+constexpr OnnxForm sub_onnx[] = {old_form("Sub"), {.op_type = "Sub", .since = 7}};
+constexpr OnnxForm mul_onnx[] = {old_form("Mul"), {.op_type = "Mul", .since = 7}};
+constexpr OnnxForm div_onnx[] = {old_form("Div"), {.op_type = "Div", .since = 7}};
+constexpr OnnxForm min_onnx[] = {variadic_form("Min")};
+constexpr OnnxForm max_onnx[] = {variadic_form("Max")};
+constexpr OnnxForm pow_onnx[] = {old_form("Pow"), {.op_type = "Pow", .since = 7, .adapt = adapt_pow}};
 
 }  // namespace
 

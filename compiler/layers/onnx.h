@@ -36,8 +36,9 @@ namespace calotype::layers {
 struct Layer;
 class OnnxBuilder;
 
-/// Opsets of the domain ai.onnx that are read. The newest is that of the pinned onnx package.
-inline constexpr int oldest_onnx_opset = 7;
+/// Opsets of the domain ai.onnx that are read. The newest is that of the pinned onnx package. Below 7 elementwise operators broadcast by attributes;
+/// an operator that meant something else then has a form of its own or none.
+inline constexpr int oldest_onnx_opset = 1;
 inline constexpr int newest_onnx_opset = 25;
 
 /// An attribute as the file has it. Subgraphs, sparse tensors and types are kept by name only.

@@ -107,6 +107,7 @@ bool is_only(const OnnxArgument& rule, const OnnxAttribute& attribute) {
 /// Refuses attributes that the form does not list.
 void check_attributes(const OnnxForm& form, const OnnxBuilder& builder) {
   for (const OnnxAttribute& attribute : builder.node().attributes) {
+    if (attribute.name == "consumed_inputs") continue;  // a hint on memory, up to opset 5
     const auto* rule = std::find_if(std::begin(form.attributes), std::end(form.attributes), [&](const OnnxArgument& r) {
       return r.kind != OnnxArgument::Kind::none && r.onnx == attribute.name;
     });

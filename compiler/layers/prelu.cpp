@@ -46,17 +46,19 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
 }
 
 /// A slope for each channel loses its extents of 1, so that it is what the layer implies.
-void adapt_prelu(const OnnxNode&, OnnxBuilder& builder) {
+void adapt_prelu(const OnnxNode& node, OnnxBuilder& builder) {
   const ValueId x = builder.input(0);
   ValueId slope = builder.input(1);
   const std::vector<std::int64_t>& extents = builder.extents(slope);
   const std::size_t rank = builder.extents(x).size();
-  if (rank >= 2 && builder.known(slope) != nullptr) {
+  // Up to opset 6 a slope of rank 1 walks the channels, as ours does; from then on it is aligned with the last dimension.
+  const bool walks_channels = node.opset < 7 && extents.size() == 1;
+  if (rank >= 2 && !walks_channels) {
     std::vector<std::int64_t> aligned(rank - std::min(rank, extents.size()), 1);
     aligned.insert(aligned.end(), extents.begin(), extents.end());
     const std::int64_t channels = builder.extents(x)[1];
     const bool is_per_channel = aligned.size() == rank && aligned[1] == channels && builder.type(slope).elements() == channels;
-    if (is_per_channel) slope = builder.emit("reshape", {slope}, {named("shape", std::vector<std::int64_t>{channels})});
+    if (is_per_channel && builder.known(slope) != nullptr) slope = builder.emit("reshape", {slope}, {named("shape", std::vector<std::int64_t>{channels})});
     else if (extents.size() == 1 && extents[0] > 1) slope = builder.emit("reshape", {slope}, {named("shape", aligned)});
   }
   builder.bind(0, builder.emit("prelu", {x, slope}));

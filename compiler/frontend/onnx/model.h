@@ -3,6 +3,7 @@
 /// An ONNX file as plain data: nodes with their functions expanded, tensors by name, and what the caller gives and gets. No protobuf from here on.
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ double shortest(float number);
 /// Reads the file and the files of external data that it names. Throws Failure: input for a damaged file, unsupported for what Calotype does not
 /// read (opsets, domains, types, subgraphs), usage or machine where the file cannot be read. Operators are not looked at.
 Model read_model(const std::string& path);
+
+/// The same for a file that is in memory; `path` stands in messages, and external data lies in its folder.
+Model parse_model(std::span<const std::byte> bytes, const std::string& path);
 
 /// Replaces inputs by the arrays of that name. Throws Failure(usage) for a name that is no input, or an array that does not fit.
 void bind_inputs(Model& model, const Bindings& bindings);

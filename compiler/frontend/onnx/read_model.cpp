@@ -173,13 +173,11 @@ class Reader {
   Model model_;
 };
 
-std::shared_ptr<const Proto> parse(const std::string& path) {
-  const formats::MappedFile file = formats::map_file(path);
+std::shared_ptr<const Proto> parse(std::span<const std::byte> file, const std::string& path) {
   constexpr std::size_t limit = std::numeric_limits<int>::max();
-  if (file.bytes.size() > limit) throw Failure(Fault::input, fmt::format("{}: an ONNX file has at most 2 GiB; larger weights are external data", path));
+  if (file.size() > limit) throw Failure(Fault::input, fmt::format("{}: an ONNX file has at most 2 GiB; larger weights are external data", path));
   auto proto = std::make_shared<Proto>();
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(file.bytes.data());
-  google::protobuf::io::CodedInputStream stream(bytes, static_cast<int>(file.bytes.size()));
+  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(file.data()), static_cast<int>(file.size()));
   stream.SetRecursionLimit(100);
   if (!proto->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage() || !proto->has_graph()) {
     throw Failure(Fault::input, fmt::format("{}: this is no ONNX model, or a damaged one", path));
@@ -189,6 +187,8 @@ std::shared_ptr<const Proto> parse(const std::string& path) {
 
 }  // namespace
 
-Model read_model(const std::string& path) { return Reader(path, parse(path)).read(); }
+Model parse_model(std::span<const std::byte> bytes, const std::string& path) { return Reader(path, parse(bytes, path)).read(); }
+
+Model read_model(const std::string& path) { return parse_model(formats::map_file(path).bytes, path); }
 
 }  // namespace calotype::frontend::onnx

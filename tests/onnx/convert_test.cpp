@@ -1,0 +1,119 @@
+/// \file
+/// Whole ONNX files: what becomes of them, and that they compute what ONNX Runtime computes, both directly and by way of the text.
+#include <gtest/gtest.h>
+
+#include "commands/execution.h"
+#include "frontend/frontend.h"
+#include "models.h"
+#include "tests/layers/layer_harness.h"
+
+namespace calotype::testing {
+namespace {
+
+/// The graph after printing and parsing, its weights taken from the first one.
+Graph through_text(const Graph& graph) {
+  Graph again = frontend::parse(std::make_shared<const SourceFile>(SourceFile{"imported.layers", frontend::print(graph)}));
+  passes::bind_symbols(again, {});
+  passes::infer_shapes(again);
+  WeightStore store;
+  for (const Value& value : graph.values) {
+    if (value.origin == Value::Origin::weight && value.data) store.tensors[value.name] = {*value.data, "imported.safetensors"};
+  }
+  EXPECT_EQ(passes::attach_weights(again, store), std::vector<std::string>{});
+  return again;
+}
+
+TensorData run(const Graph& graph, const commands::InputArrays& inputs) {
+  const commands::Executable executable = commands::build(graph, {});
+  commands::Session session(executable.model, inputs, 1);
+  session.run();
+  return session.result(0);
+}
+
+/// The model's answer to NAME.x.npy is NAME.RESULT.npy, on both ways.
+void expect_answers(const std::string& name, const Symbols& symbols = {}) {
+  const Graph graph = read_onnx(data_path(name + ".onnx"), symbols);
+  verify(graph, "convert");
+  const commands::InputArrays inputs = {array_of(name + ".x.npy")};
+  const TensorData expected = array_of(name + "." + graph.results.front().name + ".npy");
+  EXPECT_EQ(difference(run(graph, inputs), expected, 1e-5), "") << name;
+  EXPECT_EQ(difference(run(through_text(graph), inputs), expected, 1e-5), "") << frontend::print(graph);
+}
+
+TEST(Onnx, NetworkReadsAsAPersonWouldWriteIt) {
+  const Graph graph = read_onnx(data_path("network.onnx"), {{"N", 2}});
+  EXPECT_EQ(frontend::print(graph),
+            "network network(x: f32[2, 3, 6, 6]) -> scores {\n"
+            "  conv1        = conv(x, filters=4, kernel=3, padding=1, bias=false)\n"
+            "  bn1          = batch_norm(conv1)\n"
+            "  block.0.relu = relu(bn1)\n"
+            "  p            = max_pool(block.0.relu, kernel=2)\n"
+            "  f            = flatten(p)\n"
+            "  fc           = dense(f, units=5)\n"
+            "  scores = fc\n"
+            "}\n");
+  expect_answers("network", {{"N", 2}});
+}
+
+TEST(Onnx, ShapesFoldAway) {
+  const Graph graph = read_onnx(data_path("shape_chain.onnx"), {{"N", 2}, {"H", 2}});
+  ASSERT_EQ(graph.ops.size(), 1U);
+  EXPECT_EQ(graph.ops.front().kind, "reshape");
+  EXPECT_EQ(graph.value(graph.results.front().value).type.extents, (std::vector<std::int64_t>{2, 4, 6}));
+  expect_answers("shape_chain", {{"N", 2}, {"H", 2}});
+}
+
+TEST(Onnx, SymbolsOfTheFileAreBoundOrNamed) {
+  const auto read = [](const Symbols& symbols) { return refusal_of([&] { read_onnx(data_path("shape_chain.onnx"), symbols); }); };
+  EXPECT_EQ(read({{"H", 4}}).text, "no failure");  // the batch is 1
+  EXPECT_NE(read({{"N", 2}}).text.find("H"), std::string::npos);
+}
+
+TEST(Onnx, ConstantsInAllForms) { expect_answers("constants"); }
+
+TEST(Onnx, FunctionsAreExpanded) { expect_answers("functions"); }
+
+TEST(Onnx, InitializersThatAreInputsAreWeights) {
+  EXPECT_EQ(read_onnx(data_path("ir3.onnx")).inputs.size(), 1U);
+  expect_answers("ir3");
+}
+
+TEST(Onnx, SharedWeightsAreOneTensor) {
+  const Graph graph = read_onnx(data_path("shared.onnx"));
+  EXPECT_EQ(std::count_if(graph.values.begin(), graph.values.end(), [](const Value& value) { return value.data.has_value(); }), 1);
+  expect_answers("shared");
+}
+
+TEST(Onnx, BoundInputsLeaveTheInterface) {
+  const Graph graph = read_onnx(data_path("bind.onnx"), {}, {{"shape", array_of("bind.shape.npy")}});
+  EXPECT_EQ(graph.inputs.size(), 1U);
+  EXPECT_EQ(difference(run(graph, {array_of("bind.x.npy")}), array_of("bind.y.npy"), 0), "");
+  const Refusal unknown = refusal_of([] { read_onnx(data_path("bind.onnx"), {}, {{"shap", array_of("bind.shape.npy")}}); });
+  EXPECT_EQ(unknown.fault, Fault::usage);
+  const Refusal unfit = refusal_of([] { read_onnx(data_path("bind.onnx"), {}, {{"shape", array_of("bind.x.npy")}}); });
+  EXPECT_EQ(unfit.fault, Fault::usage);
+}
+
+TEST(Onnx, AShapeGivenAtRunTimeIsRefusedByName) {
+  const Refusal refusal = refusal_of([] { read_onnx(data_path("bind.onnx")); });
+  EXPECT_EQ(refusal.fault, Fault::unsupported);
+  EXPECT_EQ(refusal.text,
+            "y: Reshape: shape must be known at compile time, but it depends on the input shape; give that one with --bind shape=FILE.npy");
+}
+
+TEST(Onnx, AllUnsupportedOperatorsAreNamedAtOnce) {
+  const Refusal refusal = refusal_of([] { read_onnx(data_path("unsupported.onnx")); });
+  EXPECT_EQ(refusal.fault, Fault::unsupported);
+  EXPECT_EQ(refusal.text,
+            "operator ai.onnx::NonExistent is not supported (2 nodes, the first is 'first')\n"
+            "operator com.example::Fancy is not supported (node 'third')");
+}
+
+TEST(Onnx, AnUnknownAttributeIsRefused) {
+  const Refusal refusal = refusal_of([] { read_onnx(data_path("unsupported_attribute.onnx")); });
+  EXPECT_EQ(refusal.fault, Fault::unsupported);
+  EXPECT_EQ(refusal.text, "y: MaxPool: attribute novelty is not supported");
+}
+
+}  // namespace
+}  // namespace calotype::testing

@@ -1,0 +1,144 @@
+"""Writes the small models of tests/onnx/data and the answers that ONNX Runtime gives to them.
+
+Needs numpy, onnx 1.20 and onnxruntime. Answers are drawn with optimisations off. Run from this folder: python make_models.py
+"""
+import os
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+rng = np.random.default_rng(7)
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
+F, I64 = TensorProto.FLOAT, TensorProto.INT64
+
+
+def tensor(name, array):
+    return numpy_helper.from_array(np.asarray(array), name)
+
+
+def weight(name, *shape):
+    return tensor(name, (rng.integers(-64, 65, shape) / 64).astype(np.float32))
+
+
+def value(name, shape, kind=F):
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def save(name, nodes, inputs, outputs, tensors=(), feed=None, opset=17, check=True, **more):
+    graph = helper.make_graph(nodes, name, inputs, outputs, list(tensors))
+    imports = [helper.make_opsetid("", opset)] + more.pop("imports", [])
+    model = helper.make_model(graph, opset_imports=imports, ir_version=more.pop("ir_version", 9), producer_name="", **more)
+    if check:
+        onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, os.path.join(HERE, name + ".onnx"))
+    if feed is None:
+        return
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    for output, array in zip(outputs, session.run(None, feed)):
+        np.save(os.path.join(HERE, f"{name}.{output.name}.npy"), array)
+    for key, array in feed.items():
+        np.save(os.path.join(HERE, f"{name}.{key}.npy"), array)
+
+
+def node(operation, inputs, outputs, **attributes):
+    return helper.make_node(operation, inputs, outputs, **attributes)
+
+
+def picture(*shape):
+    return (rng.integers(-64, 65, shape) / 64).astype(np.float32)
+
+
+# Weights named after modules, batch norm, a symbolic batch.
+save("network", [
+    node("Conv", ["x", "conv1.weight"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    node("BatchNormalization", ["c", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"], ["b"]),
+    node("Relu", ["b"], ["/block/block.0/relu/Relu_output_0"]),
+    node("MaxPool", ["/block/block.0/relu/Relu_output_0"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+    node("Flatten", ["p"], ["f"]),
+    node("Gemm", ["f", "fc.weight", "fc.bias"], ["scores"], transB=1),
+], [value("x", ["N", 3, 6, 6])], [value("scores", ["N", 5])], [
+    weight("conv1.weight", 4, 3, 3, 3), weight("bn1.weight", 4), weight("bn1.bias", 4), weight("bn1.running_mean", 4),
+    tensor("bn1.running_var", np.float32([0.5, 1, 1.5, 2])), weight("fc.weight", 5, 36), weight("fc.bias", 5),
+], {"x": picture(2, 3, 6, 6)})
+
+# What exporters write for x.view(x.shape[0], -1): shapes as tensors, with symbols.
+save("shape_chain", [
+    node("Shape", ["x"], ["shape"]),
+    node("Gather", ["shape", "zero"], ["batch"], axis=0),
+    node("Unsqueeze", ["batch", "axis0"], ["batch1"]),
+    node("Mul", ["two", "three"], ["six"]),
+    node("Concat", ["batch1", "minus_one", "six"], ["target"], axis=0),
+    node("Reshape", ["x", "target"], ["y"]),
+], [value("x", ["N", 3, "H", 4])], [value("y", ["N", "A", 6])], [
+    tensor("zero", np.int64(0)), tensor("axis0", np.int64([0])), tensor("two", np.int64([2])), tensor("three", np.int64([3])),
+    tensor("minus_one", np.int64([-1])),
+], {"x": picture(2, 3, 2, 4)})
+
+# Constant in every form that holds numbers.
+save("constants", [
+    node("Constant", [], ["a"], value=tensor("", np.float32([[1, 2], [3, 4]]))),
+    node("Constant", [], ["b"], value_float=0.1),
+    node("Constant", [], ["c"], value_floats=[0.5, 0.25]),
+    node("Constant", [], ["d"], value_int=2),
+    node("Constant", [], ["e"], value_ints=[2, 1]),
+    node("Cast", ["d"], ["d_float"], to=F),
+    node("Cast", ["e"], ["e_float"], to=F),
+    node("Sum", ["x", "a", "b", "c", "d_float", "e_float"], ["y"]),
+], [value("x", [2, 2])], [value("y", [2, 2])], [], {"x": picture(2, 2)})
+
+# A function of the model's own with an attribute, calling another one.
+scale = helper.make_function("local", "Scale", ["X"], ["Y"], [
+    node("Constant", [], ["factor"]), node("Mul", ["X", "factor"], ["Y"]),
+], [helper.make_opsetid("", 17)], ["amount"])
+reference = scale.node[0].attribute.add()
+reference.name, reference.ref_attr_name, reference.type = "value_float", "amount", onnx.AttributeProto.FLOAT
+twice = helper.make_function("local", "Twice", ["X"], ["Y"], [
+    helper.make_node("Scale", ["X"], ["T"], domain="local", amount=2.0), helper.make_node("Scale", ["T"], ["Y"], domain="local", amount=3.0),
+], [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)])
+save("functions", [
+    helper.make_node("Twice", ["x"], ["t"], domain="local"), node("Relu", ["t"], ["r"]),
+    helper.make_node("Scale", ["r"], ["y"], domain="local", amount=0.5),
+], [value("x", [2, 3])], [value("y", [2, 3])], [], {"x": picture(2, 3)}, imports=[helper.make_opsetid("local", 1)], functions=[scale, twice])
+
+# IR version 3: every initializer is an input, too.
+w3 = weight("w", 3, 4)
+save("ir3", [node("MatMul", ["x", "w"], ["y"])], [value("x", [2, 3]), value("w", [3, 4])], [value("y", [2, 4])], [w3], {"x": picture(2, 3)},
+     opset=7, ir_version=3)
+
+# One weight for two layers, once by way of Identity.
+save("shared", [
+    node("Identity", ["w"], ["same"]),
+    node("Conv", ["x", "w"], ["a"], kernel_shape=[1, 1]),
+    node("Conv", ["a", "same"], ["y"], kernel_shape=[1, 1]),
+], [value("x", [1, 2, 3, 3])], [value("y", [1, 2, 3, 3])], [weight("w", 2, 2, 1, 1)], {"x": picture(1, 2, 3, 3)})
+
+# A shape that is given at run time, unless --bind gives it before.
+save("bind", [node("Reshape", ["x", "shape"], ["y"])], [value("x", [2, 6]), value("shape", [2], I64)], [value("y", [3, 4])], [],
+     {"x": picture(2, 6), "shape": np.int64([3, 4])})
+
+# Operators and domains that nobody has.
+save("unsupported", [
+    node("NonExistent", ["x"], ["a"], name="first"), node("NonExistent", ["a"], ["b"], name="second"),
+    helper.make_node("Fancy", ["b"], ["c"], name="third", domain="com.example"), node("Relu", ["c"], ["y"]),
+], [value("x", [2])], [value("y", [2])], check=False, imports=[helper.make_opsetid("com.example", 1)])
+save("unsupported_attribute", [node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], novelty=1)], [value("x", [1, 1, 4, 4])], [value("y", [1, 1, 3, 3])], check=False)
+save("future", [node("Relu", ["x"], ["y"])], [value("x", [2])], [value("y", [2])], opset=999, check=False)
+
+# Weights in a file beside the model; the tests move, cut and link that file.
+external = tensor("w", np.arange(12, dtype=np.float32).reshape(3, 4))
+external.ClearField("raw_data")
+external.data_location = TensorProto.EXTERNAL
+for key, text in (("location", "external.bin"), ("offset", "8"), ("length", "48")):
+    entry = external.external_data.add()
+    entry.key, entry.value = key, text
+with open(os.path.join(HERE, "external.bin"), "wb") as file:
+    file.write(b"\0" * 8 + np.arange(12, dtype=np.float32).tobytes())
+save("external", [node("MatMul", ["x", "w"], ["y"])], [value("x", [2, 3])], [value("y", [2, 4])], [external], check=False)
+np.save(os.path.join(HERE, "external.x.npy"), np.float32([[1, 0, 0], [0, 1, 1]]))
+np.save(os.path.join(HERE, "external.y.npy"), np.float32([[0, 1, 2, 3], [12, 14, 16, 18]]))
+external.external_data[0].value = "../external.bin"
+save("external_outside", [node("MatMul", ["x", "w"], ["y"])], [value("x", [2, 3])], [value("y", [2, 4])], [external], check=False)
