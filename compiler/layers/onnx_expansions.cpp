@@ -87,7 +87,50 @@ void adapt_range(const OnnxNode&, OnnxBuilder& builder) {
   }
 }
 
+/// Of element type T like the second input's.
+void adapt_cast_like(const OnnxNode&, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const ElementType element = builder.type(builder.input(1)).element;
+  builder.bind(0, builder.type(x).element == element ? x : builder.emit("cast", {x}, {named_word("type", name_of(element))}));
+}
+
+/// The sum of the inputs over their number.
+void adapt_mean(const OnnxNode&, OnnxBuilder& builder) {
+  std::vector<ValueId> inputs;
+  for (std::size_t i = 0; i < builder.input_count(); ++i) inputs.push_back(builder.input(i));
+  if (inputs.size() == 1) return builder.bind(0, inputs[0]);
+  const ValueId sum = builder.emit("add", inputs);
+  const ValueId count = builder.constant(builder.type(sum).element, static_cast<double>(inputs.size()));
+  builder.bind(0, builder.emit("div", {sum, count}));
+}
+
+/// Of x by its norm along an axis; a norm of 0 leaves the zeros.
+void adapt_lp_normalization(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::int64_t p = node.integer("p", 2);
+  if (p != 1 && p != 2) builder.fail(fmt::format("p must be 1 or 2, not {}", p));
+  const ElementType element = builder.type(x).element;
+  const ValueId norm = builder.emit(p == 1 ? "reduce_l1" : "reduce_l2", {x}, {named("axes", std::vector<std::int64_t>{node.integer("axis", -1)})});
+  const ValueId is_zero = builder.emit("equal", {norm, builder.constant(element, 0)});
+  builder.bind(0, builder.emit("div", {x, builder.emit("where", {is_zero, builder.constant(element, 1), norm})}));
+}
+
+/// (x - mean) / (sqrt(variance) + 1e-9)
+void adapt_mean_variance_normalization(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t> axes = node.find("axes") != nullptr ? node.integers("axes") : std::vector<std::int64_t>{0, 2, 3};
+  const ValueId mean = builder.emit("reduce_mean", {x}, {named("axes", axes)});
+  const ValueId deviation = builder.emit("sub", {x, mean});
+  const ValueId variance = builder.emit("reduce_mean", {builder.emit("mul", {deviation, deviation})}, {named("axes", axes)});
+  const ValueId epsilon = builder.constant(builder.type(x).element, 1e-9);
+  builder.bind(0, builder.emit("div", {deviation, builder.emit("add", {builder.emit("sqrt", {variance}), epsilon})}));
+}
+
 constexpr OnnxForm forms[] = {
+    {.op_type = "CastLike", .attributes = {onnx::ignored("saturate"), onnx::ignored("round_mode")}, .adapt = adapt_cast_like},
+    {.op_type = "LpNormalization", .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("p")}, .adapt = adapt_lp_normalization},
+    {.op_type = "Mean", .adapt = adapt_mean},
+    {.op_type = "MeanVarianceNormalization", .attributes = {onnx::adapted_attribute("axes")}, .adapt = adapt_mean_variance_normalization},
     {.op_type = "Constant",
      .attributes = {onnx::adapted_attribute("value"), onnx::adapted_attribute("value_int"), onnx::adapted_attribute("value_ints"),
                     onnx::adapted_attribute("value_float"), onnx::adapted_attribute("value_floats")},
