@@ -10,6 +10,8 @@
 /// Operands of one call have one type. An ulp is a unit in the last place of the f32 result. Errors are tested by tests/layers/arithmetic_test.cpp.
 #include <Halide.h>
 
+#include <vector>
+
 namespace calotype::layers::arithmetic {
 
 using Halide::Expr;
@@ -70,6 +72,9 @@ Expr expm1_of_negative(const Expr& x);
 Expr square_root(const Expr& x);
 /// a to the power b as C's pow; the constant exponents 1, 2, 3 and -1 are products and a quotient.
 Expr power(const Expr& a, const Expr& b);
+
+/// The C library's function of that name, called for each element; it must be one of the operands' type (powf for f32).
+Expr library(const char* name, const std::vector<Expr>& operands);
 
 /// The constant of x's type.
 Expr like(const Expr& x, double number);

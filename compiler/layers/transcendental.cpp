@@ -53,15 +53,15 @@ Expr exponential_tail(const Expr& rest) {
 
 bool is_double(const Expr& x) { return x.type().bits() == 64; }
 
-/// A function of the C library, called for each element. Not Halide's extern of the like name, which may become an approximation of its own.
-Expr library(const char* name, const std::vector<Expr>& operands) {
-  return Halide::Internal::Call::make(operands[0].type(), name, operands, Halide::Internal::Call::PureExtern);
-}
-
 /// Rounding may end a little beyond 1.
 Expr within_one(const Expr& y) { return clip(y, Expr(-1.0f), Expr(1.0f)); }
 
 }  // namespace
+
+// Not Halide's extern of the like name, which may become an approximation of its own.
+Expr library(const char* name, const std::vector<Expr>& operands) {
+  return Halide::Internal::Call::make(operands[0].type(), name, operands, Halide::Internal::Call::PureExtern);
+}
 
 Expr exp(const Expr& x) {
   if (is_double(x)) return library("exp", {x});
