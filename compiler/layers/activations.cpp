@@ -14,6 +14,7 @@ using arithmetic::divide;
 using arithmetic::less;
 using arithmetic::like;
 using arithmetic::multiply;
+using arithmetic::subtract;
 using Halide::Expr;
 using Halide::select;
 
@@ -53,10 +54,37 @@ Expr elu_of(const Call& call, const Expr& x) {
   return select(less(x, like(x, 0)), multiply(like(x, call.real("alpha")), arithmetic::expm1_of_negative(x)), x);
 }
 
-/// elu with the alpha and the scale that keep mean 0 and variance 1 (Klambauer et al., 2017).
-Expr selu_of(const Call&, const Expr& x) {
-  constexpr double alpha = 1.6732632423543772, scale = 1.0507009873554805;
+/// scale times elu, by default with the alpha and the scale that keep mean 0 and variance 1 (Klambauer et al., 2017).
+Expr selu_of(const Call& call, const Expr& x) {
+  const double alpha = call.real("alpha"), scale = call.real("scale");
   return select(less(x, like(x, 0)), multiply(like(x, alpha * scale), arithmetic::expm1_of_negative(x)), multiply(like(x, scale), x));
+}
+
+/// x, or alpha (exp(x / alpha) - 1) where x is negative.
+Expr celu_of(const Call& call, const Expr& x) {
+  const double alpha = call.real("alpha");
+  if (!(alpha > 0)) call.fail("alpha", "'alpha' must be greater than 0");
+  return select(less(x, like(x, 0)), multiply(like(x, alpha), arithmetic::expm1_of_negative(divide(x, like(x, alpha)))), x);
+}
+
+/// x / (1 + |x|)
+Expr softsign_of(const Call&, const Expr& x) { return divide(x, add(like(x, 1), arithmetic::absolute(x))); }
+
+/// 0 from -bound to bound; outside of it x, moved towards 0 by `bias`.
+Expr shrink_of(const Call& call, const Expr& x) {
+  if (!x.type().is_float()) {
+    // Of integers the bounds and the sums are doubles, truncated.
+    const Expr number = arithmetic::convert(Halide::Float(64), x), bound(call.real("bound")), bias(call.real("bias"));
+    return arithmetic::convert(x.type(), select(less(number, -bound), add(number, bias), less(bound, number), subtract(number, bias), Expr(0.0)));
+  }
+  const Expr bound = like(x, call.real("bound")), bias = like(x, call.real("bias"));
+  const Expr inside = select(arithmetic::is_nan(x), x, like(x, 0));
+  return select(less(x, arithmetic::negate(bound)), add(x, bias), less(bound, x), subtract(x, bias), inside);
+}
+
+/// x where it is more than alpha, else 0.
+Expr thresholded_relu_of(const Call& call, const Expr& x) {
+  return select(arithmetic::less_equal(x, like(x, call.real("alpha"))), like(x, 0), x);
 }
 
 /// x times the normal distribution's integral up to x; or its approximation through tanh.
@@ -77,6 +105,11 @@ Expr hard_sigmoid_of(const Call& call, const Expr& x) {
 
 /// x sigmoid(x)
 Expr silu_of(const Call&, const Expr& x) { return divide(x, add(like(x, 1), arithmetic::exp(arithmetic::negate(x)))); }
+
+/// x sigmoid(alpha x)
+Expr swish_of(const Call& call, const Expr& x) {
+  return divide(x, add(like(x, 1), arithmetic::exp(arithmetic::negate(multiply(like(x, call.real("alpha")), x)))));
+}
 
 /// x times the hard sigmoid of slope 1/6
 Expr hard_swish_of(const Call&, const Expr& x) {
@@ -119,6 +152,14 @@ void adapt_clip(const OnnxNode& node, OnnxBuilder& builder) {
   builder.bind(0, bounds.empty() ? x : builder.emit("clip", {x}, std::move(bounds)));
 }
 
+/// With alpha = 1 it is silu.
+void adapt_swish(const OnnxNode& node, OnnxBuilder& builder) {
+  const double alpha = node.real("alpha", 1);
+  const ValueId x = builder.input(0);
+  builder.bind(0, alpha == 1 ? builder.emit("silu", {x}) : builder.emit("swish", {x}, {named("alpha", alpha)}));
+}
+
+constexpr OnnxForm celu_onnx[] = {{.op_type = "Celu", .attributes = {onnx::attribute("alpha", "alpha")}}};
 constexpr OnnxForm clip_onnx[] = {{
     .op_type = "Clip",
     .attributes = {onnx::adapted_attribute("min"), onnx::adapted_attribute("max")},
@@ -134,12 +175,18 @@ constexpr OnnxForm hard_swish_onnx[] = {{.op_type = "HardSwish"}};
 constexpr OnnxForm leaky_relu_onnx[] = {{.op_type = "LeakyRelu", .attributes = {onnx::attribute("alpha", "slope")}}};
 constexpr OnnxForm mish_onnx[] = {{.op_type = "Mish"}};
 constexpr OnnxForm relu_onnx[] = {{.op_type = "Relu"}};
+constexpr OnnxForm selu_onnx[] = {{.op_type = "Selu", .attributes = {onnx::attribute("alpha", "alpha"), onnx::attribute("gamma", "scale")}}};
+constexpr OnnxForm shrink_onnx[] = {{.op_type = "Shrink", .attributes = {onnx::attribute("lambd", "bound"), onnx::attribute("bias", "bias")}}};
 constexpr OnnxForm sigmoid_onnx[] = {{.op_type = "Sigmoid"}};
 constexpr OnnxForm softplus_onnx[] = {{.op_type = "Softplus"}};
+constexpr OnnxForm softsign_onnx[] = {{.op_type = "Softsign"}};
+constexpr OnnxForm swish_onnx[] = {{.op_type = "Swish", .attributes = {onnx::adapted_attribute("alpha")}, .adapt = adapt_swish}};
 constexpr OnnxForm tanh_onnx[] = {{.op_type = "Tanh"}};
+constexpr OnnxForm thresholded_relu_onnx[] = {{.op_type = "ThresholdedRelu", .attributes = {onnx::attribute("alpha", "alpha")}}};
 
 }  // namespace
 
+extern constinit const Layer celu = unary("celu", same_float, optional("alpha", ArgumentKind::real, "1"), {}, celu_onnx);
 extern constinit const Layer clip = unary("clip", same_number, optional("min", ArgumentKind::real), optional("max", ArgumentKind::real), clip_onnx);
 extern constinit const Layer elu = unary("elu", same_float, optional("alpha", ArgumentKind::real, "1"), {}, elu_onnx);
 extern constinit const Layer gelu = unary("gelu", same_float, optional("approximate", ArgumentKind::word, "none", "none tanh"), {}, gelu_onnx);
@@ -150,12 +197,20 @@ extern constinit const Layer leaky_relu = unary("leaky_relu", same_float, option
 extern constinit const Layer mish = unary("mish", same_float, mish_onnx);
 extern constinit const Layer relu = unary("relu", same_number, relu_onnx);
 extern constinit const Layer relu6 = unary("relu6", same_number);
-extern constinit const Layer selu = unary("selu", same_float);
+extern constinit const Layer selu = unary("selu", same_float, optional("alpha", ArgumentKind::real, "1.6732632423543772"),
+                                          optional("scale", ArgumentKind::real, "1.0507009873554805"), selu_onnx);
+extern constinit const Layer shrink = unary("shrink", same_number, optional("bound", ArgumentKind::real, "0.5"),
+                                            optional("bias", ArgumentKind::real, "0"), shrink_onnx);
 extern constinit const Layer sigmoid = unary("sigmoid", same_float, sigmoid_onnx);
 extern constinit const Layer silu = unary("silu", same_float);
 extern constinit const Layer softplus = unary("softplus", same_float, softplus_onnx);
+extern constinit const Layer softsign = unary("softsign", same_float, softsign_onnx);
+extern constinit const Layer swish = unary("swish", same_float, optional("alpha", ArgumentKind::real, "1"), {}, swish_onnx);
 extern constinit const Layer tanh = unary("tanh", same_float, tanh_onnx);
+extern constinit const Layer thresholded_relu =
+    unary("thresholded_relu", same_float, optional("alpha", ArgumentKind::real, "1"), {}, thresholded_relu_onnx);
 
+extern constinit const Definition celu_definition = {"celu", define_unary<celu_of>};
 extern constinit const Definition clip_definition = {"clip", define_unary<clip_of>};
 extern constinit const Definition elu_definition = {"elu", define_unary<elu_of>};
 extern constinit const Definition gelu_definition = {"gelu", define_unary<gelu_of>};
@@ -166,9 +221,13 @@ extern constinit const Definition mish_definition = {"mish", define_unary<mish_o
 extern constinit const Definition relu_definition = {"relu", define_unary<relu_of>};
 extern constinit const Definition relu6_definition = {"relu6", define_unary<relu6_of>};
 extern constinit const Definition selu_definition = {"selu", define_unary<selu_of>};
+extern constinit const Definition shrink_definition = {"shrink", define_unary<shrink_of>};
 extern constinit const Definition sigmoid_definition = {"sigmoid", define_unary<sigmoid_of>};
 extern constinit const Definition silu_definition = {"silu", define_unary<silu_of>};
 extern constinit const Definition softplus_definition = {"softplus", define_unary<softplus_of>};
+extern constinit const Definition softsign_definition = {"softsign", define_unary<softsign_of>};
+extern constinit const Definition swish_definition = {"swish", define_unary<swish_of>};
 extern constinit const Definition tanh_definition = {"tanh", define_unary<tanh_of>};
+extern constinit const Definition thresholded_relu_definition = {"thresholded_relu", define_unary<thresholded_relu_of>};
 
 }  // namespace calotype::layers

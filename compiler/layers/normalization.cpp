@@ -4,11 +4,13 @@
 ///   y = (x - mean) / sqrt(variance + epsilon) * weight + bias
 ///
 ///   layer_norm      mean over the axes from `axis` to the last; a weight and bias for each place in them
+///   rms_norm        the same without a mean: y = x / sqrt(mean of squares + epsilon) * weight
 ///   group_norm      mean over the channels of one of `groups` groups and all pixels; a weight and bias for each channel
 ///   instance_norm   mean over the pixels of one channel; a weight and bias for each channel
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "ir/checked.h"
 #include "layers/argument.h"
@@ -91,10 +93,9 @@ std::vector<TensorType> infer_layer_norm(const Call& call) {
 
 std::string explain_layer_norm(const Call& call) { return explain_counts(call, normalized_type(call).elements()); }
 
-Halide::Expr define_layer_norm(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
-  const TensorType normalized = normalized_type(call);
-  const auto axis = static_cast<std::ptrdiff_t>(first_axis(call));
-  const std::vector<Halide::Var> at = index_variables(operands[0].type.rank());
+/// One member of each set that shares its leading axes.
+Set trailing_set(const TensorType& normalized, std::ptrdiff_t axis, const Index& index) {
+  const std::vector<Halide::Var> at = index_variables(static_cast<int>(index.size()));
   const Domain r = domain_over(normalized.extents, "r");
   Set set;
   set.row.assign(at.begin(), at.begin() + axis);
@@ -102,7 +103,43 @@ Halide::Expr define_layer_norm(const Call& call, const std::vector<Tensor>& oper
   set.along.insert(set.along.end(), r.variables.begin(), r.variables.end());
   set.here.assign(index.begin(), index.begin() + axis);
   set.members = normalized.elements();
+  return set;
+}
+
+Halide::Expr define_layer_norm(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
+  const auto axis = static_cast<std::ptrdiff_t>(first_axis(call));
+  const Set set = trailing_set(normalized_type(call), axis, index);
   return normalize(call, operands, index, {index.begin() + axis, index.end()}, set, stages);
+}
+
+/* rms_norm */
+
+std::vector<WeightSpecification> rms_norm_weights(const Call& call) {
+  if (!has_weight(call, "weight")) return {};
+  return {{"weight", normalized_type(call)}};
+}
+
+std::string explain_rms_norm(const Call& call) {
+  return has_weight(call, "weight") ? counted(normalized_type(call).elements(), "scale") : "nothing to learn";
+}
+
+Halide::Expr define_rms_norm(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
+  using namespace arithmetic;
+  const Tensor& x = operands[0];
+  const auto axis = static_cast<std::ptrdiff_t>(first_axis(call));
+  const Set set = trailing_set(normalized_type(call), axis, index);
+  const Halide::Type type = accumulator_type(x.type.element);
+  const std::vector<Halide::Var> row = storage_order(set.row);
+  const Halide::Expr member = Halide::cast(type, x(set.along));
+  Halide::Func squares("norm_squares");
+  squares(row) = Halide::Internal::make_zero(type);
+  squares(row) += member * member;
+  stages.shared.push_back(squares);
+
+  const Halide::Expr mean = divide(squares(storage_order(set.here)), Halide::Internal::make_const(type, static_cast<double>(set.members)));
+  Halide::Expr y = divide(Halide::cast(type, x(index)), square_root(add(mean, like(mean, call.real("epsilon")))));
+  if (operands.size() > 1 && operands[1]) y = multiply(y, widen(operands[1]({index.begin() + axis, index.end()})));
+  return arithmetic::narrow(halide_type(x.type.element), y);
 }
 
 /* group_norm and instance_norm */
@@ -162,16 +199,78 @@ constexpr Argument epsilon = optional("epsilon", ArgumentKind::real, "1e-5");
 constexpr Argument with_weight = optional("weight", ArgumentKind::boolean_or_tensor, "true");
 constexpr Argument with_bias = optional("bias", ArgumentKind::boolean_or_tensor, "true");
 
-constexpr OnnxForm group_norm_onnx[] = {{
-    .op_type = "GroupNormalization",
-    .since = 21,
-    .attributes = {onnx::attribute("num_groups", "groups"), onnx::attribute("epsilon", "epsilon"), onnx::ignored("stash_type")},
-}};
+/// One scale and one shift for each group, as opset 18 has it, are those of the channels of instance_norm, with the groups as channels.
+void adapt_group_norm_18(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t> extents = builder.extents(x);
+  const std::int64_t groups = node.integer("num_groups", 0);
+  if (extents.size() < 2 || groups < 1 || extents[1] % groups != 0) builder.fail(fmt::format("{} groups do not divide the channels of {}", groups, to_text(extents)));
+  const std::int64_t cells = checked_product(std::span(extents).subspan(1)) / groups;
+  const ValueId grouped = builder.emit("reshape", {x}, {named("shape", std::vector<std::int64_t>{extents[0], groups, cells})});
+  const ValueId y = builder.emit("instance_norm", {grouped, builder.input(1), builder.input(2)}, {named("epsilon", node.real("epsilon", 1e-5))});
+  builder.bind(0, builder.emit("reshape", {y}, {named("shape", extents)}));
+}
+
+/// The scale and the shift are weights where they have the shape of what is normalized; others are broadcast by layers of their own. Mean and
+/// InvStdDev, where the node wants them, are computed for themselves.
+void adapt_layer_norm(const OnnxNode& node, OnnxBuilder& builder) {
+  const bool is_layer_norm = node.op_type == "LayerNormalization";
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t> extents = builder.extents(x);
+  const auto rank = static_cast<std::int64_t>(extents.size());
+  std::int64_t axis = node.integer("axis", -1);
+  if (axis < -rank || axis >= rank) builder.fail(fmt::format("axis {} is none of {}", axis, to_text(extents)));
+  const std::vector<std::int64_t> normalized(extents.begin() + (axis < 0 ? axis + rank : axis), extents.end());
+  const NamedAttribute epsilon = named("epsilon", node.real("epsilon", 1e-5));
+  const auto fits = [&](std::size_t i) { return !builder.has(i) || builder.extents(builder.input(i)) == normalized; };
+
+  Op op;
+  op.kind = is_layer_norm ? "layer_norm" : "rms_norm";
+  op.operands = {x};
+  op.attributes = {named("axis", axis), epsilon};
+  const bool is_weight = builder.has(1) && fits(1) && fits(2), is_bias = is_weight && builder.has(2);
+  if (is_weight) op.operands.push_back(builder.input(1));
+  if (is_bias) op.operands.push_back(builder.input(2));
+  if (!is_weight) op.attributes.push_back(named("weight", false));
+  if (!is_bias && is_layer_norm) op.attributes.push_back(named("bias", false));
+  ValueId y = builder.emit(std::move(op));
+  if (!is_weight && builder.has(1)) y = builder.emit("mul", {y, builder.input(1)});
+  if (!is_bias && builder.has(2)) y = builder.emit("add", {y, builder.input(2)});
+  builder.bind(0, y);
+
+  if (!node.has_output(1) && !node.has_output(2)) return;
+  const ElementType element = builder.type(x).element;
+  if (element != ElementType::f32 && element != ElementType::f64) builder.unsupported("Mean and InvStdDev are supported of f32 and f64 only");
+  std::vector<std::int64_t> axes;
+  for (std::int64_t i = axis < 0 ? axis + rank : axis; i < rank; ++i) axes.push_back(i);
+  const ValueId mean = builder.emit("reduce_mean", {x}, {named("axes", axes)});
+  builder.bind(1, mean);
+  if (!node.has_output(2)) return;
+  const ValueId deviation = builder.emit("sub", {x, mean});
+  const ValueId variance = builder.emit("reduce_mean", {builder.emit("mul", {deviation, deviation})}, {named("axes", axes)});
+  const ValueId sum = builder.emit("add", {variance, builder.constant(element, node.real("epsilon", 1e-5))});
+  builder.bind(2, builder.emit("reciprocal", {builder.emit("sqrt", {sum})}));
+}
+
+constexpr OnnxForm group_norm_onnx[] = {
+    {.op_type = "GroupNormalization",
+     .until = 20,
+     .attributes = {onnx::adapted_attribute("num_groups"), onnx::adapted_attribute("epsilon")},
+     .adapt = adapt_group_norm_18},
+    {.op_type = "GroupNormalization",
+     .since = 21,
+     .attributes = {onnx::attribute("num_groups", "groups"), onnx::attribute("epsilon", "epsilon"), onnx::ignored("stash_type")}},
+};
 constexpr OnnxForm instance_norm_onnx[] = {{.op_type = "InstanceNormalization", .attributes = {onnx::attribute("epsilon", "epsilon")}}};
 constexpr OnnxForm layer_norm_onnx[] = {{
     .op_type = "LayerNormalization",
-    .attributes = {onnx::attribute("axis", "axis"), onnx::attribute("epsilon", "epsilon"), onnx::ignored("stash_type")},
-    .note = "without the outputs Mean and InvStdDev",
+    .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("epsilon"), onnx::ignored("stash_type")},
+    .adapt = adapt_layer_norm,
+}};
+constexpr OnnxForm rms_norm_onnx[] = {{
+    .op_type = "RMSNormalization",
+    .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("epsilon"), onnx::ignored("stash_type")},
+    .adapt = adapt_layer_norm,
 }};
 
 }  // namespace
@@ -211,5 +310,18 @@ extern constinit const Layer layer_norm = {
     .onnx = layer_norm_onnx,
 };
 extern constinit const Definition layer_norm_definition = {"layer_norm", define_layer_norm};
+
+
+extern constinit const Layer rms_norm = {
+    .name = "rms_norm",
+    .operands = {x_operand, weight_operand},
+    .arguments = {optional("axis", ArgumentKind::integer, "-1"), epsilon, with_weight, activation_argument},
+    .traits = {.takes_epilogue = true},
+    .infer = infer_layer_norm,
+    .weights = rms_norm_weights,
+    .explain = explain_rms_norm,
+    .onnx = rms_norm_onnx,
+};
+extern constinit const Definition rms_norm_definition = {"rms_norm", define_rms_norm};
 
 }  // namespace calotype::layers

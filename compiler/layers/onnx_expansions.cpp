@@ -87,7 +87,7 @@ void adapt_range(const OnnxNode&, OnnxBuilder& builder) {
   }
 }
 
-/// Of element type T like the second input's.
+/// To the element type of the second input.
 void adapt_cast_like(const OnnxNode&, OnnxBuilder& builder) {
   const ValueId x = builder.input(0);
   const ElementType element = builder.type(builder.input(1)).element;
@@ -104,15 +104,13 @@ void adapt_mean(const OnnxNode&, OnnxBuilder& builder) {
   builder.bind(0, builder.emit("div", {sum, count}));
 }
 
-/// Of x by its norm along an axis; a norm of 0 leaves the zeros.
+/// x by its norm along an axis; zeros by a norm of 0 are NaN, as division has it.
 void adapt_lp_normalization(const OnnxNode& node, OnnxBuilder& builder) {
   const ValueId x = builder.input(0);
   const std::int64_t p = node.integer("p", 2);
   if (p != 1 && p != 2) builder.fail(fmt::format("p must be 1 or 2, not {}", p));
-  const ElementType element = builder.type(x).element;
-  const ValueId norm = builder.emit(p == 1 ? "reduce_l1" : "reduce_l2", {x}, {named("axes", std::vector<std::int64_t>{node.integer("axis", -1)})});
-  const ValueId is_zero = builder.emit("equal", {norm, builder.constant(element, 0)});
-  builder.bind(0, builder.emit("div", {x, builder.emit("where", {is_zero, builder.constant(element, 1), norm})}));
+  const std::vector<std::int64_t> axes = {node.integer("axis", -1)};
+  builder.bind(0, builder.emit("div", {x, builder.emit(p == 1 ? "reduce_l1" : "reduce_l2", {x}, {named("axes", axes)})}));
 }
 
 /// (x - mean) / (sqrt(variance) + 1e-9)
