@@ -67,6 +67,7 @@ bool passes(const Argument& argument, const Attribute& attribute) {
     case ArgumentKind::integers: return is_integer(attribute) || is_list_of(attribute, is_integer);
     case ArgumentKind::reals: return is_real(attribute) || is_list_of(attribute, is_real);
     case ArgumentKind::type: return as<Word>(attribute) != nullptr && element_type_of(as<Word>(attribute)->text).has_value();
+    case ArgumentKind::text: return as<std::string>(attribute) != nullptr;
     case ArgumentKind::tensor: return is_tensor(attribute);
     case ArgumentKind::boolean_or_tensor: return is_tensor(attribute);
   }
@@ -201,6 +202,7 @@ std::string describe(const Argument& argument) {
     case ArgumentKind::integers: return "integers such as [0, 1]";
     case ArgumentKind::reals: return "numbers such as [0.5, 1]";
     case ArgumentKind::type: return "an element type such as f32";
+    case ArgumentKind::text: return "a string in quotes";
     case ArgumentKind::tensor: return "numbers in nested lists";
     case ArgumentKind::boolean_or_tensor: return "true, false or numbers in nested lists";
   }

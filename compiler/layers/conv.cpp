@@ -9,6 +9,7 @@
 
 #include "ir/checked.h"
 #include "layers/argument.h"
+#include "layers/quantized_contractions.h"
 #include "layers/reduction.h"
 #include "layers/weights.h"
 #include "layers/window.h"
@@ -91,7 +92,7 @@ std::vector<WeightSpecification> weights(const Call& call) {
 /// [batch, filters, spatial...]
 template <ShapeOf shape_of>
 std::vector<TensorType> infer(const Call& call) {
-  const ElementType element = require_float(call);
+  const ElementType element = require_accumulable(call);
   const Shape shape = shape_of(call);
   Extents extents = {call.type(0).extents[0], shape.filters};
   const Extents output = window_of(call, shape.kernel).output;
@@ -151,42 +152,63 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   const bool has_bias = operands.size() > 2 && operands[2];
   sum(storage_order(at)) = has_bias ? Halide::cast(type, operands[2]({result[1]})) : Halide::Internal::make_zero(type);
   const Halide::Expr element = read_padded(x, window_index(window, result, channel, cell), leaves_operand(window), 0);
-  sum(storage_order(at)) += Halide::cast(type, weight(weight_index)) * Halide::cast(type, element);
+  sum(storage_order(at)) = multiply_add(sum(storage_order(at)), weight(weight_index), element);
   stages.accumulators.push_back(sum);
   return Halide::cast(halide_type(x.type.element), sum(storage_order(index)));
 }
 
-/// Conv with one group for each channel is our depthwise; a weight that is known says filters and kernel, so that it need not be an operand.
 void adapt_conv(const OnnxNode& node, OnnxBuilder& builder) {
-  const std::vector<std::int64_t>& x = builder.extents(builder.input(0));
-  const std::vector<std::int64_t>& weight = builder.extents(builder.input(1));
-  if (x.size() < 3 || weight.size() != x.size()) builder.fail(fmt::format("a weight of {} does not fit {}", to_text(weight), to_text(x)));
-  Op op = builder.statement();
-  const std::int64_t groups = node.integer("group", 1);
-  const bool is_depthwise = groups > 1 && groups == x[1] && weight[0] % groups == 0;
-  Attributes attributes;
-  if (is_depthwise) {
-    op.kind = "depthwise";
-    attributes.push_back(named("multiplier", weight[0] / groups));
-    std::erase_if(op.attributes, [](const NamedAttribute& attribute) { return attribute.name == "groups"; });
-  } else {
-    attributes.push_back(named("filters", weight[0]));
-  }
-  attributes.push_back(named("kernel", Extents(weight.begin() + 2, weight.end())));
-  adapt_padding(node, builder, x.size() - 2, attributes);
-  op.attributes.insert(op.attributes.begin(), attributes.begin(), attributes.end());
-  builder.bind(0, builder.emit(std::move(op)));
+  builder.bind(0, emit_conv(node, builder, builder.input(0), builder.input(1), builder.input_or_none(2)));
 }
 
-constexpr OnnxForm conv_onnx[] = {{
+constexpr OnnxForm conv_form = {
     .op_type = "Conv",
-    .inputs = {onnx::operand("x"), onnx::operand("weight"), onnx::operand("bias")},
     .attributes = {onnx::attribute("strides", "stride"), onnx::attribute("dilations", "dilation"), onnx::attribute("group", "groups"),
                    onnx::adapted_attribute("auto_pad"), onnx::adapted_attribute("pads"), onnx::adapted_attribute("kernel_shape")},
     .adapt = adapt_conv,
-}};
+};
+
+/// Integers have the attributes of Conv.
+constexpr OnnxForm integer_form(std::string_view op_type, void (*adapt)(const OnnxNode&, OnnxBuilder&)) {
+  OnnxForm form = conv_form;
+  form.op_type = op_type;
+  form.adapt = adapt;
+  return form;
+}
+
+constexpr OnnxForm conv_onnx[] = {conv_form, integer_form("ConvInteger", adapt_conv_integer), integer_form("QLinearConv", adapt_qlinear_conv)};
 
 }  // namespace
+
+/// Conv with one group for each channel is our depthwise; a weight that is known says filters and kernel, so that it need not be an operand.
+ValueId emit_conv(const OnnxNode& node, OnnxBuilder& builder, ValueId x, ValueId weight, ValueId bias) {
+  const std::vector<std::int64_t> input = builder.extents(x), kernels = builder.extents(weight);
+  if (input.size() < 3 || kernels.size() != input.size()) {
+    builder.fail(fmt::format("a weight of {} does not fit {}", to_text(kernels), to_text(input)));
+  }
+  Op op = builder.statement();
+  op.operands = {x, weight};
+  std::erase_if(op.attributes, [](const NamedAttribute& attribute) { return attribute.name == "bias"; });
+  if (bias != no_value) {
+    op.operands.push_back(bias);
+  } else {
+    op.attributes.push_back(named("bias", false));
+  }
+  const std::int64_t groups = node.integer("group", 1);
+  const bool is_depthwise = groups > 1 && groups == input[1] && kernels[0] % groups == 0;
+  Attributes attributes;
+  if (is_depthwise) {
+    op.kind = "depthwise";
+    attributes.push_back(named("multiplier", kernels[0] / groups));
+    std::erase_if(op.attributes, [](const NamedAttribute& attribute) { return attribute.name == "groups"; });
+  } else {
+    attributes.push_back(named("filters", kernels[0]));
+  }
+  attributes.push_back(named("kernel", Extents(kernels.begin() + 2, kernels.end())));
+  adapt_padding(node, builder, input.size() - 2, attributes);
+  op.attributes.insert(op.attributes.begin(), attributes.begin(), attributes.end());
+  return builder.emit(std::move(op));
+}
 
 extern constinit const Layer conv = {
     .name = "conv",

@@ -28,6 +28,7 @@ enum class ArgumentKind {
   integers,           ///< [1, -2] or a lone integer
   reals,              ///< [0.5, 2] or a lone number
   type,               ///< f32
+  text,               ///< a string in quotes
   tensor,             ///< nested lists of numbers
   boolean_or_tensor,  ///< bias=false, bias=[0.5, 1]
 };

@@ -3,12 +3,15 @@
 /// disappears from the result.
 ///
 ///   y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]
+///
+/// Sums of integers wrap.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "ir/checked.h"
 #include "layers/argument.h"
+#include "layers/quantized_contractions.h"
 #include "layers/reduction.h"
 #include "layers/weights.h"
 
@@ -53,7 +56,7 @@ Shape shape_of(const Call& call) {
 }
 
 std::vector<TensorType> infer(const Call& call) {
-  const ElementType element = require_float(call);
+  const ElementType element = require_accumulable(call);
   return {{element, shape_of(call).result}};
 }
 
@@ -78,7 +81,7 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
 
   Halide::Func sum("matmul_sum");
   sum(storage_order(at)) = Halide::Internal::make_zero(type);
-  sum(storage_order(at)) += Halide::cast(type, a(left)) * Halide::cast(type, b(right));
+  sum(storage_order(at)) = multiply_add(sum(storage_order(at)), a(left), b(right));
   stages.accumulators.push_back(sum);
   return Halide::cast(halide_type(a.type.element), sum(storage_order(index)));
 }
@@ -93,7 +96,11 @@ void adapt_matmul(const OnnxNode&, OnnxBuilder& builder) {
   builder.bind(0, builder.emit("dense", {a, builder.emit("transpose", {b})}, attributes));
 }
 
-constexpr OnnxForm matmul_onnx[] = {{.op_type = "MatMul", .adapt = adapt_matmul}};
+constexpr OnnxForm matmul_onnx[] = {
+    {.op_type = "MatMul", .adapt = adapt_matmul},
+    {.op_type = "MatMulInteger", .adapt = adapt_matmul_integer},
+    {.op_type = "QLinearMatMul", .adapt = adapt_qlinear_matmul},
+};
 
 }  // namespace
 

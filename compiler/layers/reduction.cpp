@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "layers/arithmetic.h"
+
 namespace calotype::layers {
 
 int narrow(std::int64_t x) {
@@ -13,7 +15,15 @@ int narrow(std::int64_t x) {
   return static_cast<int>(x);
 }
 
-Halide::Type accumulator_type(ElementType element) { return element == ElementType::f64 ? Halide::Float(64) : Halide::Float(32); }
+Halide::Type accumulator_type(ElementType element) {
+  if (element == ElementType::f64) return Halide::Float(64);
+  return is_float(element) || bytes_of(element) < 4 ? Halide::Float(32) : halide_type(element);
+}
+
+Halide::Expr multiply_add(const Halide::Expr& sum, const Halide::Expr& a, const Halide::Expr& b) {
+  const Halide::Expr left = Halide::cast(sum.type(), a), right = Halide::cast(sum.type(), b);
+  return sum.type().is_float() ? sum + left * right : arithmetic::add(sum, arithmetic::multiply(left, right));
+}
 
 Domain domain_over(const Extents& extents, const char* name) {
   Halide::Region region;  // innermost first

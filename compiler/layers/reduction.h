@@ -8,8 +8,12 @@
 
 namespace calotype::layers {
 
-/// The type in which sums of that element type are kept: f64 for f64, else f32.
+/// The type in which sums of that element type are kept: f64 for f64, f32 for other floats and for integers below 32 bits; wider integers wrap in
+/// their own.
 Halide::Type accumulator_type(ElementType element);
+
+/// sum + a * b in the type of the sum: floats may be contracted, integers wrap.
+Halide::Expr multiply_add(const Halide::Expr& sum, const Halide::Expr& a, const Halide::Expr& b);
 
 /// The reduction domain over logical extents (outermost first), its variables in the same order; the last one varies fastest.
 struct Domain {

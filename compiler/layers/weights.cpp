@@ -17,6 +17,15 @@ ElementType require_float(const Call& call, int position) {
   return type.element;
 }
 
+ElementType require_accumulable(const Call& call, int position) {
+  const TensorType& type = call.type(position);
+  if (!is_float(type.element) && bytes_of(type.element) < 4) {
+    call.unsupported(fmt::format("{} computes floating-point types and integers of 32 and 64 bits, and {} is {}; cast before it",
+                                 call.layer().name, call.operand(position).name, to_text(type)));
+  }
+  return type.element;
+}
+
 void require_rank(const Call& call, int rank, std::string_view what) {
   if (call.type(0).rank() < rank) {
     call.fail(fmt::format("{} wants {}, not {}", call.layer().name, what, to_text(call.type(0).extents)), shape_notes(call));

@@ -11,6 +11,9 @@ namespace calotype::layers {
 /// The operand's element type; throws Failure(unsupported) unless it is a floating-point type.
 ElementType require_float(const Call& call, int position = 0);
 
+/// The element type of a product sum: throws Failure(unsupported) unless it is a floating-point type or an integer of 32 bits or more.
+ElementType require_accumulable(const Call& call, int position = 0);
+
 /// Throws unless the operand has at least `rank` dimensions; `what` says which ones the layer wants.
 void require_rank(const Call& call, int rank, std::string_view what);
 
