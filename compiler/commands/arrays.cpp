@@ -105,6 +105,8 @@ void check_inputs(const Graph& graph, const InputArrays& arrays) {
     const TensorType& logical = graph.value(input.value).type;
     const TensorType wanted{logical.element, memory_extents(logical, input.declaration.channels_last)};
     if (arrays[i]->type == wanted) continue;
+    // NumPy has no bfloat16: its bits come as they lie, or as unsigned integers.
+    if (wanted.element == ElementType::bf16 && arrays[i]->type == TensorType{ElementType::u16, wanted.extents}) continue;
     // NumPy makes arrays of one number out of scalars at every turn.
     if (wanted.extents.empty() && arrays[i]->type == TensorType{wanted.element, {1}}) continue;
     throw Failure(Fault::input,

@@ -8,6 +8,7 @@
 
 #include "cache/cache.h"
 #include "codegen/generate.h"
+#include "codegen/interpret.h"
 #include "commands/model.h"
 #include "commands/progress.h"
 #include "formats/safetensors.h"
@@ -103,6 +104,8 @@ void simplify(Graph& graph, bool keep_all) {
   passes::expand_activations(graph);
   verified(graph, "expand_activations");
   if (!keep_all) {
+    passes::fold_constants(graph, codegen::evaluate);
+    verified(graph, "fold_constants");
     passes::fold_batch_norm(graph);
     verified(graph, "fold_batch_norm");
   }
@@ -138,12 +141,21 @@ codegen::Objects make_objects(plan::Plan& plan, const plan::Target& target, int 
   return codegen::generate(plan, target, cache::default_cache(), options);
 }
 
-plan::Target target_of(const BuildOptions& options) {
+std::vector<plan::Target> targets_of(const BuildOptions& options) {
   if (options.device != "cpu") throw Failure(Fault::unsupported, fmt::format("--device {}: only cpu is there yet", options.device));
-  if (options.target.find(',') != std::string::npos) {
-    throw Failure(Fault::unsupported, "--target with several targets: one archive holds one target yet");
+  std::vector<plan::Target> targets;
+  for (std::string_view rest = options.target;;) {
+    const std::size_t comma = rest.find(',');
+    targets.push_back(plan::parse_target(rest.substr(0, comma)));
+    if (comma == std::string_view::npos) return targets;
+    rest.remove_prefix(comma + 1);
   }
-  return plan::parse_target(options.target);
+}
+
+plan::Target target_of(const BuildOptions& options) {
+  std::vector<plan::Target> targets = targets_of(options);
+  if (targets.size() > 1) throw Failure(Fault::usage, "several targets make sense for compile alone: give one --target");
+  return std::move(targets.front());
 }
 
 }  // namespace calotype::commands

@@ -73,11 +73,37 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return arithmetic::narrow(stored, y);
 }
 
+/// In training mode the statistics are those of the operand, and the running ones move towards them.
+void adapt_batch_norm(const OnnxNode& node, OnnxBuilder& builder) {
+  Op op = builder.statement();
+  if (node.integer("training_mode", 0) == 0) return builder.bind(0, builder.emit(std::move(op)));
+  const ValueId x = builder.input(0);
+  const ElementType element = builder.type(x).element;
+  const auto rank = static_cast<std::int64_t>(builder.extents(x).size());
+  std::vector<std::int64_t> axes = {0};
+  for (std::int64_t axis = 2; axis < rank; ++axis) axes.push_back(axis);
+  const auto mean_of = [&](ValueId value, bool keeps) {
+    return builder.emit("reduce_mean", {value}, {named("axes", axes), named("keep_dims", keeps)});
+  };
+  const ValueId distance = builder.emit("sub", {x, mean_of(x, true)});
+  const ValueId mean = mean_of(x, false), variance = mean_of(builder.emit("mul", {distance, distance}), false);
+  op.operands[mean_at] = mean;
+  op.operands[variance_at] = variance;
+  builder.bind(0, builder.emit(std::move(op)));
+  const double momentum = node.real("momentum", 0.9);
+  const auto moved = [&](ValueId running, ValueId now) {
+    const ValueId kept = builder.emit("mul", {running, builder.constant(element, momentum)});
+    return builder.emit("add", {kept, builder.emit("mul", {now, builder.constant(element, 1 - momentum)})});
+  };
+  builder.bind(1, moved(builder.input(mean_at), mean));
+  builder.bind(2, moved(builder.input(variance_at), variance));
+}
+
 constexpr OnnxForm batch_norm_onnx[] = {{
     .op_type = "BatchNormalization",
-    .attributes = {onnx::attribute("epsilon", "epsilon"), onnx::ignored("momentum"), onnx::only("spatial", "1"), onnx::only("is_test", "1"),
-                   onnx::only("training_mode", "0")},
-    .note = "inference only",
+    .attributes = {onnx::attribute("epsilon", "epsilon"), onnx::adapted_attribute("momentum"), onnx::only("spatial", "1"), onnx::only("is_test", "1"),
+                   onnx::adapted_attribute("training_mode")},
+    .adapt = adapt_batch_norm,
 }};
 
 }  // namespace

@@ -57,6 +57,14 @@ void adapt_pow(const OnnxNode&, OnnxBuilder& builder) {
   const ValueId base = builder.input(0);
   ValueId exponent = builder.input(1);
   const ElementType element = builder.type(base).element;
+  if (!is_float(element)) {
+    // Through f64, which holds what integers below 2^53 give.
+    const auto as_double = [&](ValueId value) {
+      return builder.type(value).element == ElementType::f64 ? value : builder.emit("cast", {value}, {named_word("type", "f64")});
+    };
+    const ValueId power = builder.emit("pow", {as_double(base), as_double(exponent)});
+    return builder.bind(0, builder.emit("cast", {power}, {named_word("type", name_of(element))}));
+  }
   if (builder.type(exponent).element != element) exponent = builder.emit("cast", {exponent}, {named_word("type", name_of(element))});
   builder.bind(0, builder.emit("pow", {base, exponent}));
 }

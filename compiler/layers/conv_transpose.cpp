@@ -193,16 +193,18 @@ void pad_to_shape(const OnnxNode& node, const OnnxBuilder& builder, const Extent
   };
   const Extents stride = numbers("strides", 1), dilation = numbers("dilations", 1), added = numbers("output_padding", 0);
   if (output.size() != kernel.size()) builder.fail(fmt::format("output_shape must hold {} numbers, not {}", kernel.size(), output.size()));
-  Extents begin, end;
+  Extents begin, end, more = added;
   for (std::size_t d = 0; d < kernel.size(); ++d) {
-    const std::int64_t total = stride[d] * (input[d] - 1) + added[d] + (kernel[d] - 1) * dilation[d] + 1 - output[d];
-    if (total < 0) builder.unsupported(fmt::format("output_shape {} is larger than what the kernel reaches", to_text(output)));
+    std::int64_t total = stride[d] * (input[d] - 1) + added[d] + (kernel[d] - 1) * dilation[d] + 1 - output[d];
+    if (total < 0) more[d] = checked_subtract(more[d], total);  // cells that the kernel does not reach
+    total = std::max<std::int64_t>(total, 0);
     const std::int64_t less = total / 2;
     begin.push_back(node.text("auto_pad", "NOTSET") == "SAME_UPPER" ? less : total - less);
     end.push_back(total - begin.back());
   }
   begin.insert(begin.end(), end.begin(), end.end());
   attributes.push_back(named("padding", begin));
+  attributes.push_back(named("output_padding", more));
 }
 
 void adapt_conv_transpose(const OnnxNode& node, OnnxBuilder& builder) {
@@ -211,12 +213,13 @@ void adapt_conv_transpose(const OnnxNode& node, OnnxBuilder& builder) {
   if (x.size() < 3 || weight.size() != x.size()) builder.fail(fmt::format("a weight of {} does not fit {}", to_text(weight), to_text(x)));
   const Extents kernel(weight.begin() + 2, weight.end());
   Attributes attributes = {named("filters", checked_multiply(weight[1], node.integer("group", 1))), named("kernel", kernel)};
+  Op op = builder.statement();
   if (node.find("output_shape") != nullptr) {
+    std::erase_if(op.attributes, [](const NamedAttribute& attribute) { return attribute.name == "output_padding"; });
     pad_to_shape(node, builder, kernel, attributes);
   } else {
     adapt_padding(node, builder, kernel.size(), attributes);
   }
-  Op op = builder.statement();
   op.attributes.insert(op.attributes.begin(), attributes.begin(), attributes.end());
   builder.bind(0, builder.emit(std::move(op)));
 }

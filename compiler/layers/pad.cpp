@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "ir/checked.h"
+#include "ir/inline_tensor.h"
 #include "layers/arithmetic.h"
 #include "layers/reduction.h"
 
@@ -97,7 +98,8 @@ void adapt_pad(const OnnxNode& node, OnnxBuilder& builder) {
   }
   if (pads.size() != 2 * rank) builder.fail(fmt::format("pads must hold {} numbers, not {}", 2 * rank, pads.size()));
   double value = node.real("value", 0);
-  if (has_inputs && builder.has(2)) {
+  const bool is_late = has_inputs && builder.has(2) && builder.known(builder.input(2)) == nullptr;
+  if (has_inputs && builder.has(2) && !is_late) {
     const std::vector<double> numbers = builder.reals(2);
     if (numbers.size() != 1) builder.fail("constant_value must be one number");
     value = numbers.front();
@@ -112,7 +114,15 @@ void adapt_pad(const OnnxNode& node, OnnxBuilder& builder) {
   const std::string mode = node.text("mode", "constant");
   Attributes attributes = {named("amount", pads), named_word("mode", mode)};
   if (mode == "constant") attributes.push_back(named("value", value));
-  builder.bind(0, builder.emit("pad", {x}, std::move(attributes)));
+  const ValueId padded = builder.emit("pad", {x}, attributes);
+  if (!is_late || mode != "constant") return builder.bind(0, padded);
+  // The value arrives at run time: it stands wherever a padded tensor of ones is none.
+  TensorData ones = own({ElementType::boolean, {}}, std::vector<std::uint8_t>{1});
+  broadcast_to(ones, builder.extents(x));
+  const ValueId inside = builder.emit("pad", {builder.constant(std::move(ones))}, std::move(attributes));
+  ValueId late = builder.input(2);
+  if (builder.type(late).rank() > 0) late = builder.emit("reshape", {late}, {named("shape", std::vector<std::int64_t>())});
+  builder.bind(0, builder.emit("where", {inside, padded, late}));
 }
 
 constexpr OnnxForm pad_onnx[] = {{

@@ -1,6 +1,9 @@
 #pragma once
 /// \file
 /// The passes, in the order of docs/architecture.md. One file a pass, one function a file.
+#include <optional>
+#include <vector>
+
 #include "ir/graph.h"
 #include "ir/weight_store.h"
 #include "plan/plan.h"
@@ -30,6 +33,12 @@ void randomize_weights(Graph& graph, std::uint64_t seed);
 
 /// Turns `activation=NAME` into an op of that kind after its layer. The activated value keeps the layer's name.
 void expand_activations(Graph& graph);
+
+/// Numbers of an op's results, all of whose operands have data; nothing where the op is better left to run (codegen::evaluate).
+using Evaluate = std::optional<std::vector<TensorData>> (*)(const Graph&, OpId);
+
+/// Computes at compile time every op whose operands are known, results of the network apart.
+void fold_constants(Graph& graph, Evaluate evaluate);
 
 /// Folds batch_norm into the convolution or dense layer that alone feeds it (weights computed in double); elsewhere it becomes a multiplication
 /// and an addition. One whose numbers come at run time, or whose type is not f32, stays.

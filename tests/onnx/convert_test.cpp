@@ -25,7 +25,7 @@ Graph through_text(const Graph& graph) {
 
 TensorData run(const Graph& graph, const commands::InputArrays& inputs) {
   const commands::Executable executable = commands::build(graph, {});
-  commands::Session session(executable.model, inputs, 1);
+  commands::Session session(executable, inputs, 1);
   session.run();
   return session.result(0);
 }
