@@ -287,7 +287,7 @@ std::uint64_t required_features(const plan::Target& target) {
       {"avx512_cannonlake", {CALOTYPE_CPU_AVX512IFMA, CALOTYPE_CPU_AVX512VBMI}},
       {"avx512_zen4",
        {CALOTYPE_CPU_AVX512VBMI2, CALOTYPE_CPU_AVX512VNNI, CALOTYPE_CPU_AVX512BITALG, CALOTYPE_CPU_AVX512VPOPCNTDQ,
-        CALOTYPE_CPU_AVX512BF16}},
+        CALOTYPE_CPU_AVX512BF16, CALOTYPE_CPU_GFNI}},
       {"avx512_sapphirerapids", {CALOTYPE_CPU_AVX512FP16}},
   };
   std::uint64_t mask = 0;
@@ -301,6 +301,8 @@ std::uint64_t required_features(const plan::Target& target) {
     }
     for (const calotype_cpu_feature bit : found->second) mask |= CALOTYPE_CPU_BIT(bit);
   }
+  // Code for znver4 may hold SSE4A, which no Intel CPU has; code for sapphirerapids does not.
+  if (target.has("avx512_zen4") && !target.has("avx512_sapphirerapids")) mask |= CALOTYPE_CPU_BIT(CALOTYPE_CPU_SSE4A);
   return mask;
 }
 

@@ -59,7 +59,7 @@ void compile(Arguments arguments) {
   bool wanted = false;
   const CompileOptions options = read_options(app, arguments, wanted);
   if (!wanted) return;
-  const plan::Target target = target_of(options.build);
+  const std::vector<plan::Target> targets = targets_of(options.build);
 
   Graph graph = read_model(options.build.model);
   if (options.emit == "graph" && !graph.unconverted) return print(frontend::print(graph));
@@ -70,22 +70,27 @@ void compile(Arguments arguments) {
   simplify(graph);
 
   const LibraryName name = library_name(options.name, graph, options.build.model.path);
-  plan::Plan plan = make_plan(std::move(graph), target, options.build);
-  if (options.emit == "fused") return print(fused_text(plan));
-  if (options.emit == "plan") return print(plan_text(plan));
-  if (options.emit == "stmt" || options.emit == "llvm" || options.emit == "asm") return print(code_text(plan, target, options.emit));
-  check_size(plan, options.build.size_limit);
+  std::vector<plan::Plan> plans;
+  for (const plan::Target& target : targets) plans.push_back(make_plan(graph, target, options.build));
+  // What is printed of a stage is that of the first target.
+  if (options.emit == "fused") return print(fused_text(plans.front()));
+  if (options.emit == "plan") return print(plan_text(plans.front()));
+  if (options.emit == "stmt" || options.emit == "llvm" || options.emit == "asm") return print(code_text(plans.front(), targets.front(), options.emit));
+  for (const plan::Plan& plan : plans) check_size(plan, options.build.size_limit);
 
-  const codegen::Objects objects = make_objects(plan, target, options.build.jobs);
-  if (options.emit == "object") return print(objects_text(objects));
+  std::vector<codegen::Objects> objects;
+  for (std::size_t i = 0; i < plans.size(); ++i) objects.push_back(make_objects(plans[i], targets[i], options.build.jobs));
+  if (options.emit == "object") return print(objects_text(objects.front()));
+  std::vector<codegen::Variant> variants;
+  for (std::size_t i = 0; i < plans.size(); ++i) variants.push_back({&plans[i], &objects[i], targets[i]});
   codegen::Library library;
   library.name = name.c_name;
   library.original_name = name.original;
   library.directory = options.output;
-  library.target = target;
+  library.target = targets.front();
   library.weight_storage = options.weight_storage == "external" ? codegen::WeightStorage::external : codegen::WeightStorage::embedded;
-  codegen::link(plan, objects, library);
-  if (options.json) print(report_json(plan, library));
+  codegen::link(variants, library);
+  if (options.json) print(report_json(plans.front(), library));
 }
 
 }  // namespace calotype::commands

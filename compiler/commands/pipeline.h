@@ -45,6 +45,9 @@ void check_size(const plan::Plan& plan, double size_limit);
 /// The kernels' objects, with a progress bar.
 codegen::Objects make_objects(plan::Plan& plan, const plan::Target& target, int jobs);
 
+/// The targets that the options name, in their order. Throws Failure for what is not supported.
+std::vector<plan::Target> targets_of(const BuildOptions& options);
+
 /// The one target that the options name. Throws Failure for what is not supported.
 plan::Target target_of(const BuildOptions& options);
 

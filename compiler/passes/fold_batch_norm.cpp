@@ -58,7 +58,8 @@ bool can_absorb(const Graph& graph, const Op& op, const Layer& layer) {
 }
 
 /// Rewrites weight and bias of `op`. New values take the place of the old ones, which other ops may share.
-void absorb(Graph& graph, Op& op, const Layer& layer, const ChannelAffine& affine) {
+/// Numbers that nobody else reads go at once: two copies of all weights are as much as compiling may take.
+void absorb(Graph& graph, Op& op, const Layer& layer, const ChannelAffine& affine, const std::vector<std::vector<OpId>>& consumers) {
   const auto weight_at = static_cast<std::size_t>(position_of(layer, "weight"));
   const auto bias_at = static_cast<std::size_t>(position_of(layer, "bias"));
   op.operands.resize(std::max({op.operands.size(), weight_at + 1, bias_at + 1}), no_value);
@@ -68,10 +69,11 @@ void absorb(Graph& graph, Op& op, const Layer& layer, const ChannelAffine& affin
     const TensorData& old = *graph.value(op.operands[bias_at]).data;
     for (std::size_t i = 0; i < bias.size(); ++i) bias[i] += affine.scale[i] * load_as_double(old, static_cast<std::int64_t>(i));
   }
-  const Value& weight = graph.value(op.operands[weight_at]);
-  const std::string weight_name = weight.name;
-  TensorData scaled = scale_rows(*weight.data, affine.scale);
-  op.operands[weight_at] = add_constant(graph, weight_name, std::move(scaled));
+  const ValueId weight = op.operands[weight_at];
+  TensorData scaled = scale_rows(*graph.value(weight).data, affine.scale);
+  op.operands[weight_at] = add_constant(graph, graph.value(weight).name, std::move(scaled));
+  const bool is_shared = static_cast<std::size_t>(weight) >= consumers.size() || consumers[static_cast<std::size_t>(weight)].size() > 1 || is_result(graph, weight);
+  if (!is_shared) graph.value(weight).data.reset();
   const auto filters = static_cast<std::int64_t>(bias.size());
   op.operands[bias_at] = add_constant(graph, fmt::format("{}.bias", op.name), floats(bias, {filters}));
   std::erase_if(op.attributes, [](const NamedAttribute& attribute) { return attribute.name == "bias" || attribute.name == "weight"; });
@@ -116,7 +118,7 @@ void fold_batch_norm(Graph& graph) {
       Op& anchor = ops[static_cast<std::size_t>(at)];
       const Layer* anchor_layer = layers::find_layer(anchor.kind);
       if (anchor_layer != nullptr && can_absorb(graph, anchor, *anchor_layer)) {
-        absorb(graph, anchor, *anchor_layer, affine);
+        absorb(graph, anchor, *anchor_layer, affine, consumers);
         anchor.results.front() = op.results.front();
         place_of[i] = at;  // a second batch norm may fold into the same layer
         continue;

@@ -27,6 +27,9 @@ uint64_t calotype_cpu_features(void) {
   if (__get_cpuid_count(7, 0, &a, &b7, &c7, &d7) && a >= 1) __get_cpuid_count(7, 1, &a71, &b, &c, &d);
   TAKE(b7, 3, CALOTYPE_CPU_BMI1);
   TAKE(b7, 8, CALOTYPE_CPU_BMI2);
+  TAKE(c7, 8, CALOTYPE_CPU_GFNI);
+  unsigned extended = 0;
+  if (__get_cpuid(0x80000001, &a, &b, &extended, &d)) TAKE(extended, 6, CALOTYPE_CPU_SSE4A);
 
   const uint64_t saved = c1 >> 27 & 1 ? saved_register_state() : 0;
   if ((saved & 0x6) != 0x6) return features; /* xmm and ymm */

@@ -48,6 +48,8 @@ TEST(Features, AreThoseOfProcCpuinfo) {
       {CALOTYPE_CPU_AVX512BITALG, "avx512_bitalg"},
       {CALOTYPE_CPU_AVX512VPOPCNTDQ, "avx512_vpopcntdq"},
       {CALOTYPE_CPU_AVX512BF16, "avx512_bf16"},
+      {CALOTYPE_CPU_GFNI, "gfni"},
+      {CALOTYPE_CPU_SSE4A, "sse4a"},
       {CALOTYPE_CPU_AVX512FP16, "avx512_fp16"},
   };
   std::uint64_t expected = 0;
