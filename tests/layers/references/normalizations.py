@@ -73,6 +73,20 @@ layer_norm("all but the batch", [2, 3, 4, 5], 1, 0.01)
 layer_norm("a vector", [7], -1)
 
 
+def rms_norm(description, extents, axis, epsilon=1e-5):
+    """In double: x / sqrt(mean of squares + epsilon)."""
+    x, weight = random(extents, 1), random(extents[axis:], 2)
+    wide = x.value.astype(np.float64)
+    mean = (wide * wide).mean(axis=tuple(range(axis % len(extents), len(extents))), keepdims=True)
+    expected = (wide / np.sqrt(mean + epsilon) * weight.value).astype(np.float32)
+    arguments = ("" if axis == -1 else f", axis={axis}") + ("" if epsilon == 1e-5 else f", epsilon={epsilon}")
+    case("normalization", f"rms_norm {description}", f"rms_norm(x{arguments})", {"x": x}, {"weight": weight}, [expected])
+
+
+rms_norm("last axis", [2, 5, 17], -1)
+rms_norm("all but the batch", [2, 3, 4, 5], 1, 0.01)
+
+
 def normalized(x, groups, epsilon=1e-5):
     """In double: (x - mean) / sqrt(variance + epsilon) over the channels of a group."""
     rows = x.astype(np.float64).reshape(x.shape[0], groups, -1)
