@@ -124,5 +124,15 @@ TEST(insert_reorders, result_that_other_layers_read) {
   EXPECT_THAT(copies_of(plan), ElementsAre("f: planar -> planar"));
 }
 
+/// Between the image and the scores nothing is copied but the last map, where its channels do not fill their blocks.
+TEST(insert_reorders, sample_networks_copy_at_their_ends_only) {
+  for (const std::string& name : sample_networks()) {
+    SCOPED_TRACE(name);
+    const plan::Plan plan = planned(sample_network(name), "x86-64-linux-avx2-f16c-fma-avx-sse41");
+    expect_steps_are_valid(plan);
+    EXPECT_LE(copies_of(plan).size(), 2U);
+  }
+}
+
 }  // namespace
 }  // namespace calotype::testing

@@ -4,39 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-
-#include "frontend/frontend.h"
-#include "passes/passes.h"
 #include "planned.h"
 #include "random_network.h"
 #include "small_graphs.h"
 
 namespace calotype::testing {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// Every weight zero, without memory for them: planning asks only whether numbers are known.
-void give_zeros(Graph& graph) {
-  std::int64_t most = 0;
-  for (const Value& value : graph.values) {
-    if (value.origin == Value::Origin::weight) most = std::max(most, value.type.bytes());
-  }
-  const std::shared_ptr<void> zeros(std::calloc(1, static_cast<std::size_t>(most)), std::free);
-  for (Value& value : graph.values) {
-    if (value.origin != Value::Origin::weight || value.data) continue;
-    value.data = TensorData{value.type, {static_cast<const std::byte*>(zeros.get()), static_cast<std::size_t>(value.type.bytes())}, zeros};
-  }
-}
-
-Graph graph_with_zeros(Graph graph) {
-  passes::bind_symbols(graph, {});
-  passes::infer_shapes(graph);
-  give_zeros(graph);
-  return graph;
-}
 
 void expect_sound(const plan::Plan& plan) {
   expect_steps_are_valid(plan);
@@ -52,8 +25,8 @@ TEST(plan_memory, a_chain_needs_two_places) {
 }
 
 TEST(plan_memory, a_value_lives_until_its_last_reader) {
-  const plan::Plan plan = planned(small_graph(
-      "test(x: f32[1, 4, 16, 16]) -> y", "  a = softmax(x)\n  b = softmax(a)\n  c = softmax(b)\n  d = softmax(c)\n  y = add(d, a)"));
+  const plan::Plan plan = planned(small_graph("test(x: f32[1, 4, 16, 16]) -> y",
+                                              "  a = softmax(x)\n  b = softmax(a)\n  c = softmax(b)\n  d = softmax(c)\n  y = add(d, a)"));
   expect_sound(plan);
   EXPECT_EQ(plan.arena_bytes, 3 * 4096);
 }
@@ -106,10 +79,9 @@ class plan_memory_random : public ::testing::TestWithParam<int> {};
 TEST_P(plan_memory_random, is_sound) {
   for (int i = 0; i < 50; ++i) {
     const auto seed = static_cast<std::uint32_t>(GetParam() * 1000 + i);
-    auto source = std::make_shared<SourceFile>();
-    source->text = random_network(seed, 6 + i);
-    SCOPED_TRACE(source->text);
-    const Graph graph = graph_with_zeros(frontend::parse(source));
+    const std::string text = random_network(seed, 6 + i);
+    SCOPED_TRACE(text);
+    const Graph graph = graph_without_weights(text);
     for (const char* target : {"x86-64-linux-avx2-f16c-fma-avx-sse41", "x86-64-linux-sse41"}) {
       const plan::Plan plan = planned(graph, target);
       expect_sound(plan);
@@ -124,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(networks, plan_memory_random, ::testing::Range(1, 5));
 class plan_memory_samples : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(plan_memory_samples, is_sound_and_small) {
-  const Graph graph = graph_with_zeros(frontend::read(std::string(CALOTYPE_SOURCE_DIR) + "/samples/networks/" + GetParam() + ".layers"));
+  const Graph graph = sample_network(GetParam());
   for (const char* target : {"x86-64-linux-avx2-f16c-fma-avx-sse41", "x86-64-linux-avx512_skylake-avx512-avx2-f16c-fma-avx-sse41"}) {
     const plan::Plan plan = planned(graph, target);
     expect_sound(plan);
@@ -132,15 +104,6 @@ TEST_P(plan_memory_samples, is_sound_and_small) {
     EXPECT_LE(static_cast<double>(plan.arena_bytes), 1.05 * static_cast<double>(least)) << plan.arena_bytes << " against " << least;
     RecordProperty("arena", std::to_string(plan.arena_bytes));
   }
-}
-
-std::vector<std::string> sample_networks() {
-  std::vector<std::string> names;
-  for (const fs::directory_entry& entry : fs::directory_iterator(std::string(CALOTYPE_SOURCE_DIR) + "/samples/networks")) {
-    if (entry.path().extension() == ".layers") names.push_back(entry.path().stem().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 INSTANTIATE_TEST_SUITE_P(networks, plan_memory_samples, ::testing::ValuesIn(sample_networks()),

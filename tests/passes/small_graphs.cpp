@@ -4,10 +4,58 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
 #include "frontend/frontend.h"
 #include "passes/passes.h"
 
 namespace calotype::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string samples_folder() { return std::string(CALOTYPE_SOURCE_DIR) + "/samples/networks/"; }
+
+void give_zeros(Graph& graph) {
+  std::int64_t most = 0;
+  for (const Value& value : graph.values) {
+    if (value.origin == Value::Origin::weight) most = std::max(most, value.type.bytes());
+  }
+  const std::shared_ptr<void> zeros(std::calloc(1, static_cast<std::size_t>(most)), std::free);
+  for (Value& value : graph.values) {
+    if (value.origin != Value::Origin::weight || value.data) continue;
+    value.data = TensorData{value.type, {static_cast<const std::byte*>(zeros.get()), static_cast<std::size_t>(value.type.bytes())}, zeros};
+  }
+}
+
+Graph typed_with_zeros(Graph graph) {
+  passes::bind_symbols(graph, {});
+  passes::infer_shapes(graph);
+  give_zeros(graph);
+  return graph;
+}
+
+}  // namespace
+
+Graph graph_without_weights(const std::string& text) {
+  auto source = std::make_shared<SourceFile>();
+  source->path = "test.layers";
+  source->text = text;
+  return typed_with_zeros(frontend::parse(source));
+}
+
+Graph sample_network(const std::string& name) { return typed_with_zeros(frontend::read(samples_folder() + name + ".layers")); }
+
+std::vector<std::string> sample_networks() {
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(samples_folder())) {
+    if (entry.path().extension() == ".layers") names.push_back(entry.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 Graph small_graph(const std::string& header, const std::string& body, std::uint64_t seed) {
   auto source = std::make_shared<SourceFile>();

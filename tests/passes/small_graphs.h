@@ -12,6 +12,13 @@ namespace calotype::testing {
 /// "test(x: f32[1, 3, 8, 8]) -> y".
 Graph small_graph(const std::string& header, const std::string& body, std::uint64_t seed = 1);
 
+/// The network of that text with every weight zero, which costs no memory: planning asks only whether numbers are known.
+Graph graph_without_weights(const std::string& text);
+
+/// The same of samples/networks/NAME.layers, and all such names.
+Graph sample_network(const std::string& name);
+std::vector<std::string> sample_networks();
+
 /// The value of that name that an op reads or makes, else any of that name; throws if there is none.
 const Value& value_named(const Graph& graph, const std::string& name);
 ValueId id_of(const Graph& graph, const std::string& name);
