@@ -1,11 +1,13 @@
 /// \file
 /// pad: cells added around the operand, filled with a value, or with what a mirror at the edge (reflect), the edge itself (edge) or the other side
 /// (wrap) shows. `amount` is a number (every spatial dimension, both sides), one number for each spatial dimension, or [begin..., end...] for the
-/// spatial dimensions or for all. A negative amount cuts cells off.
+/// spatial dimensions or for all. A negative amount cuts cells off. The value may also be an operand, `fill`, of one number.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "ir/checked.h"
-#include "ir/inline_tensor.h"
 #include "layers/arithmetic.h"
 #include "layers/reduction.h"
 
@@ -41,6 +43,9 @@ std::vector<TensorType> infer(const Call& call) {
   const Amount amount = amount_of(call);
   const std::string mode = call.word("mode");
   TensorType result = call.type(0);
+  if (call.has(1) && (mode != "constant" || call.type(1).element != result.element || call.type(1).elements() != 1)) {
+    call.fail(fmt::format("pad: fill must be one number of {}, with mode=constant", name_of(result.element)));
+  }
   for (std::size_t i = 0; i < result.extents.size(); ++i) {
     const std::int64_t extent = result.extents[i], most = std::max(amount.begin[i], amount.end[i]);
     // A mirror and a copy of the other side show each cell once.
@@ -60,7 +65,8 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   const Amount amount = amount_of(call);
   const std::string mode = call.word("mode");
   const Tensor& x = operands[0];
-  const Halide::Expr value = arithmetic::convert(halide_type(x.type.element), Halide::Expr(call.real("value")));
+  const Halide::Expr value = call.has(1) ? operands[1](Index(operands[1].type.extents.size(), Halide::Expr(0)))
+                                         : arithmetic::convert(halide_type(x.type.element), Halide::Expr(call.real("value")));
   if (x.type.elements() == 0) return value;
 
   Index read = index;
@@ -97,12 +103,15 @@ void adapt_pad(const OnnxNode& node, OnnxBuilder& builder) {
     pads = std::move(all);
   }
   if (pads.size() != 2 * rank) builder.fail(fmt::format("pads must hold {} numbers, not {}", 2 * rank, pads.size()));
+  const std::string mode = node.text("mode", "constant");
   double value = node.real("value", 0);
-  const bool is_late = has_inputs && builder.has(2) && builder.known(builder.input(2)) == nullptr;
-  if (has_inputs && builder.has(2) && !is_late) {
-    const std::vector<double> numbers = builder.reals(2);
-    if (numbers.size() != 1) builder.fail("constant_value must be one number");
-    value = numbers.front();
+  std::vector<ValueId> operands = {x};
+  if (has_inputs && builder.has(2) && mode == "constant") {
+    if (builder.type(builder.input(2)).elements() != 1) builder.fail("constant_value must be one number");
+    const bool is_late = builder.known(builder.input(2)) == nullptr;
+    value = is_late ? 0 : builder.reals(2).front();
+    // Integers that a double cannot hold stay as they are.
+    if (is_late || std::abs(value) > 9e15) operands.push_back(builder.input(2));
   }
   // Without batch and channels where those are not padded.
   const bool is_spatial = rank > 2 && pads[0] == 0 && pads[1] == 0 && pads[rank] == 0 && pads[rank + 1] == 0;
@@ -111,31 +120,44 @@ void adapt_pad(const OnnxNode& node, OnnxBuilder& builder) {
     pads.erase(pads.begin(), pads.begin() + 2);
   }
   if (rank == 0) return builder.bind(0, x);
-  const std::string mode = node.text("mode", "constant");
   Attributes attributes = {named("amount", pads), named_word("mode", mode)};
-  if (mode == "constant") attributes.push_back(named("value", value));
-  const ValueId padded = builder.emit("pad", {x}, attributes);
-  if (!is_late || mode != "constant") return builder.bind(0, padded);
-  // The value arrives at run time: it stands wherever a padded tensor of ones is none.
-  TensorData ones = own({ElementType::boolean, {}}, std::vector<std::uint8_t>{1});
-  broadcast_to(ones, builder.extents(x));
-  const ValueId inside = builder.emit("pad", {builder.constant(std::move(ones))}, std::move(attributes));
-  ValueId late = builder.input(2);
-  if (builder.type(late).rank() > 0) late = builder.emit("reshape", {late}, {named("shape", std::vector<std::int64_t>())});
-  builder.bind(0, builder.emit("where", {inside, padded, late}));
+  if (mode == "constant" && operands.size() == 1) attributes.push_back(named("value", value));
+  builder.bind(0, builder.emit("pad", operands, std::move(attributes)));
 }
 
-constexpr OnnxForm pad_onnx[] = {{
-    .op_type = "Pad",
-    .attributes = {onnx::adapted_attribute("mode"), onnx::adapted_attribute("pads"), onnx::adapted_attribute("value")},
-    .adapt = adapt_pad,
-}};
+/// Half of what is too little is added before, half of what is too much cut off; an odd cell is added or cut at the end.
+void adapt_center(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t>& extents = builder.extents(x);
+  const std::vector<std::int64_t> shape = builder.integers(1);
+  std::vector<std::int64_t> axes = node.integers("axes");
+  for (std::size_t i = 0; node.find("axes") == nullptr && i < extents.size(); ++i) axes.push_back(static_cast<std::int64_t>(i));
+  if (shape.size() != axes.size()) builder.fail(fmt::format("{} extents do not fit {} axes", shape.size(), axes.size()));
+  const std::size_t rank = extents.size();
+  std::vector<std::int64_t> amount(2 * rank, 0);
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const auto axis = static_cast<std::size_t>(axes[i] < 0 ? axes[i] + static_cast<std::int64_t>(rank) : axes[i]);
+    if (axis >= rank || shape[i] < 0) builder.fail(fmt::format("axis {} of {} cannot become {}", axes[i], to_text(extents), shape[i]));
+    const std::int64_t missing = shape[i] - extents[axis];
+    amount[axis] = missing / 2;
+    amount[rank + axis] = missing - missing / 2;
+  }
+  if (std::all_of(amount.begin(), amount.end(), [](std::int64_t cells) { return cells == 0; })) return builder.bind(0, x);
+  builder.bind(0, builder.emit("pad", {x}, {named("amount", amount)}));
+}
+
+constexpr OnnxForm pad_onnx[] = {
+    {.op_type = "Pad",
+     .attributes = {onnx::adapted_attribute("mode"), onnx::adapted_attribute("pads"), onnx::adapted_attribute("value")},
+     .adapt = adapt_pad},
+    {.op_type = "CenterCropPad", .attributes = {onnx::adapted_attribute("axes")}, .adapt = adapt_center},
+};
 
 }  // namespace
 
 extern constinit const Layer pad = {
     .name = "pad",
-    .operands = {{"x"}},
+    .operands = {{"x"}, {"fill", Operand::Kind::optional}},
     .arguments = {required("amount", ArgumentKind::integers),
                   optional("mode", ArgumentKind::word, "constant", "constant reflect edge wrap"),
                   optional("value", ArgumentKind::real, "0")},

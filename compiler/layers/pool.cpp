@@ -1,5 +1,7 @@
 /// \file
-/// max_pool and average_pool: the largest or the mean of the cells under a window, for each channel by itself.
+/// max_pool, average_pool and lp_pool: the largest, the mean or the p-norm of the cells under a window, for each channel by itself; max_pool_indices:
+/// where the largest one stands (the first of equal ones), as a position in [batch, channels, cells...] counted row by row, or with
+/// column_major=true with the first spatial dimension varying fastest.
 ///
 /// Padding never wins a maximum: it counts as the least number there is; a NaN under the window is the result. The mean divides by the number
 /// of cells inside the operand, or with count_padding=true inside the operand and its padding. Cells that ceil=true lets a window reach beyond
@@ -91,13 +93,74 @@ Halide::Expr define_average(const Call& call, const std::vector<Tensor>& operand
   return Halide::cast(halide_type(x.type.element), arithmetic::divide(sum(storage_order(index)), divisor));
 }
 
+std::vector<TensorType> infer_indices(const Call& call) { return {{ElementType::i64, infer(call).front().extents}}; }
+
+/// The largest cell so far and its position; a NaN is larger than any number.
+Halide::Expr define_indices(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
+  const Window window = pool_window(call);
+  const Tensor& x = operands[0];
+  const Domain r = domain_over(window.kernel, "r");
+  const std::vector<Halide::Var> at = index_variables(x.type.rank());
+  const Index there = window_index(window, {at.begin(), at.end()}, at[1], r.variables);
+  const Halide::Type type = arithmetic::widen(Halide::Internal::make_zero(halide_type(x.type.element))).type();
+  const Halide::Expr least = type.is_float() ? Halide::Internal::make_const(type, -std::numeric_limits<double>::infinity()) : type.min();
+  const Halide::Expr element = arithmetic::widen(read_padded(x, there, leaves_operand(window), least));
+  const std::vector<std::int64_t>& extents = x.type.extents;
+  const auto wide = [](const Halide::Expr& e) { return Halide::cast<std::int64_t>(e); };
+  const bool column_major = call.boolean("column_major");
+  Halide::Expr position = wide(at[0] * narrow(extents[1]) + at[1]), inside = Halide::Internal::const_true();
+  Halide::Expr cell = Halide::cast<std::int64_t>(0);
+  for (std::size_t i = 0; i < window.rank(); ++i) {
+    const std::size_t d = column_major ? window.rank() + 1 - i : i + 2;
+    cell = cell * Halide::cast<std::int64_t>(narrow(extents[d])) + wide(there[d]);
+    position = position * Halide::cast<std::int64_t>(narrow(extents[d]));
+    if (window.leaves_operand(d - 2)) inside = inside && there[d] >= 0 && there[d] < narrow(extents[d]);
+  }
+  Halide::Func best("max_pool_indices_best");
+  const auto arguments = storage_order(at);
+  best(arguments) = Halide::Tuple(least, Halide::cast<std::int64_t>(-1));
+  const Halide::Expr value = best(arguments)[0], place = best(arguments)[1];
+  const Halide::Expr is_larger =
+      inside && (place < 0 || arithmetic::less(value, element) || (arithmetic::is_nan(element) && !arithmetic::is_nan(value)));
+  best(arguments) = Halide::Tuple(Halide::select(is_larger, element, value), Halide::select(is_larger, position + cell, place));
+  stages.accumulators.push_back(best);
+  return Halide::max(best(storage_order(index))[1], Halide::cast<std::int64_t>(0));
+}
+
+std::vector<TensorType> infer_lp(const Call& call) {
+  require_float(call);
+  if (call.integer("p") < 1) call.fail("p", fmt::format("'p' must be at least 1, not {}", call.integer("p")));
+  return infer(call);
+}
+
+Halide::Expr define_lp(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
+  const Window window = pool_window(call);
+  const Tensor& x = operands[0];
+  const Halide::Type type = accumulator_type(x.type.element);
+  const Domain r = domain_over(window.kernel, "r");
+  const std::vector<Halide::Var> at = index_variables(x.type.rank());
+  const Halide::Expr element = read_padded(x, window_index(window, {at.begin(), at.end()}, at[1], r.variables), leaves_operand(window), 0);
+  const Halide::Expr size = arithmetic::absolute(Halide::cast(type, element));
+  const auto p = static_cast<double>(call.integer("p"));
+  Halide::Func sum("lp_pool_sum");
+  sum(storage_order(at)) = Halide::Internal::make_zero(type);
+  const Halide::Expr powered = p == 1 ? size : p == 2 ? size * size : arithmetic::power(size, arithmetic::like(size, p));
+  sum(storage_order(at)) += powered;
+  stages.accumulators.push_back(sum);
+  const Halide::Expr total = sum(storage_order(index));
+  const Halide::Expr root = p == 1   ? total
+                            : p == 2 ? arithmetic::square_root(total)
+                                     : arithmetic::power(total, arithmetic::like(total, 1 / p));
+  return Halide::cast(halide_type(x.type.element), root);
+}
+
 /// kernel, stride and padding in that order; ONNX's stride is 1 where it says none, ours the kernel.
 void adapt_pool(const OnnxNode& node, OnnxBuilder& builder) {
   const ValueId x = builder.input(0);
   const std::vector<std::int64_t> kernel = node.integers("kernel_shape");
   const std::size_t rank = kernel.size();
-  if (builder.extents(x).size() != rank + 2) builder.fail(fmt::format("a window of {} does not fit {}", to_text(kernel), to_text(builder.extents(x))));
-  if (node.has_output(1)) builder.unsupported("its output Indices is not supported");
+  if (builder.extents(x).size() != rank + 2)
+    builder.fail(fmt::format("a window of {} does not fit {}", to_text(kernel), to_text(builder.extents(x))));
   std::vector<std::int64_t> stride = node.integers("strides");
   if (stride.empty()) stride.assign(rank, 1);
   Op op = builder.statement();
@@ -105,7 +168,13 @@ void adapt_pool(const OnnxNode& node, OnnxBuilder& builder) {
   if (stride != kernel) attributes.push_back(named("stride", stride));
   adapt_padding(node, builder, rank, attributes);
   op.attributes.insert(op.attributes.begin(), attributes.begin(), attributes.end());
-  builder.bind(0, builder.emit(std::move(op)));
+  if (node.has_output(1)) {
+    Op indices = op;
+    indices.kind = "max_pool_indices";
+    if (node.integer("storage_order", 0) != 0) indices.attributes.push_back(named("column_major", true));
+    builder.bind(1, builder.emit(std::move(indices)));
+  }
+  if (node.has_output(0)) builder.bind(0, builder.emit(std::move(op)));
 }
 
 constexpr OnnxForm max_pool_onnx[] = {{
@@ -114,11 +183,17 @@ constexpr OnnxForm max_pool_onnx[] = {{
                    onnx::adapted_attribute("strides"), onnx::adapted_attribute("auto_pad"), onnx::adapted_attribute("pads"),
                    onnx::ignored("storage_order")},
     .adapt = adapt_pool,
-    .note = "without the output Indices",
 }};
 constexpr OnnxForm average_pool_onnx[] = {{
     .op_type = "AveragePool",
-    .attributes = {onnx::attribute("dilations", "dilation"), onnx::flag("ceil_mode", "ceil"), onnx::flag("count_include_pad", "count_padding"),
+    .attributes = {onnx::attribute("dilations", "dilation"), onnx::flag("ceil_mode", "ceil"),
+                   onnx::flag("count_include_pad", "count_padding"), onnx::adapted_attribute("kernel_shape"),
+                   onnx::adapted_attribute("strides"), onnx::adapted_attribute("auto_pad"), onnx::adapted_attribute("pads")},
+    .adapt = adapt_pool,
+}};
+constexpr OnnxForm lp_pool_onnx[] = {{
+    .op_type = "LpPool",
+    .attributes = {onnx::attribute("p", "p"), onnx::attribute("dilations", "dilation"), onnx::flag("ceil_mode", "ceil"),
                    onnx::adapted_attribute("kernel_shape"), onnx::adapted_attribute("strides"), onnx::adapted_attribute("auto_pad"),
                    onnx::adapted_attribute("pads")},
     .adapt = adapt_pool,
@@ -138,6 +213,18 @@ extern constinit const Layer average_pool = {
 };
 extern constinit const Definition average_pool_definition = {"average_pool", define_average};
 
+extern constinit const Layer lp_pool = {
+    .name = "lp_pool",
+    .operands = {{"x"}},
+    .arguments = {required("kernel", ArgumentKind::extents), optional("stride", ArgumentKind::extents),
+                  optional("dilation", ArgumentKind::extents, "1"), optional("padding", ArgumentKind::padding, "valid"),
+                  optional("ceil", ArgumentKind::boolean, "false"), optional("p", ArgumentKind::integer, "2")},
+    .traits = {.takes_epilogue = true, .keeps_channels = true},
+    .infer = infer_lp,
+    .onnx = lp_pool_onnx,
+};
+extern constinit const Definition lp_pool_definition = {"lp_pool", define_lp};
+
 extern constinit const Layer max_pool = {
     .name = "max_pool",
     .operands = {{"x"}},
@@ -149,5 +236,15 @@ extern constinit const Layer max_pool = {
     .onnx = max_pool_onnx,
 };
 extern constinit const Definition max_pool_definition = {"max_pool", define_max};
+
+extern constinit const Layer max_pool_indices = {
+    .name = "max_pool_indices",
+    .operands = {{"x"}},
+    .arguments = {required("kernel", ArgumentKind::extents), optional("stride", ArgumentKind::extents),
+                  optional("dilation", ArgumentKind::extents, "1"), optional("padding", ArgumentKind::padding, "valid"),
+                  optional("ceil", ArgumentKind::boolean, "false"), optional("column_major", ArgumentKind::boolean, "false")},
+    .infer = infer_indices,
+};
+extern constinit const Definition max_pool_indices_definition = {"max_pool_indices", define_indices};
 
 }  // namespace calotype::layers
