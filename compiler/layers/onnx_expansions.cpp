@@ -8,6 +8,7 @@
 #include "ir/checked.h"
 #include "ir/inline_tensor.h"
 #include "layers/layer.h"
+#include "layers/recurrent.h"
 
 namespace calotype::layers {
 namespace {
@@ -124,7 +125,22 @@ void adapt_mean_variance_normalization(const OnnxNode& node, OnnxBuilder& builde
   builder.bind(0, builder.emit("div", {deviation, builder.emit("add", {builder.emit("sqrt", {variance}), epsilon})}));
 }
 
+constexpr OnnxForm recurrent_form(std::string_view op_type, void (*adapt)(const OnnxNode&, OnnxBuilder&)) {
+  OnnxForm form = {.op_type = "RNN",
+                   .attributes = {onnx::adapted_attribute("activations"), onnx::adapted_attribute("activation_alpha"),
+                                  onnx::adapted_attribute("activation_beta"), onnx::adapted_attribute("clip"),
+                                  onnx::adapted_attribute("direction"), onnx::ignored("hidden_size"), onnx::adapted_attribute("layout"),
+                                  onnx::adapted_attribute("linear_before_reset"), onnx::adapted_attribute("input_forget"),
+                                  onnx::ignored("output_sequence")}};
+  form.op_type = op_type;
+  form.adapt = adapt;
+  return form;
+}
+
 constexpr OnnxForm forms[] = {
+    recurrent_form("GRU", adapt_gru),
+    recurrent_form("LSTM", adapt_lstm),
+    recurrent_form("RNN", adapt_rnn),
     {.op_type = "CastLike", .attributes = {onnx::ignored("saturate"), onnx::ignored("round_mode")}, .adapt = adapt_cast_like},
     {.op_type = "LpNormalization", .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("p")}, .adapt = adapt_lp_normalization},
     {.op_type = "Mean", .adapt = adapt_mean},
