@@ -120,7 +120,8 @@ TensorData result_of(const Call& call, const layers::Definition& definition, con
 
 bool is_too_large(const TensorType& type) {
   constexpr std::int64_t extent_limit = std::int64_t{1} << 30U;
-  return type.bytes() > byte_limit || std::any_of(type.extents.begin(), type.extents.end(), [](std::int64_t e) { return e > extent_limit; });
+  return type.bytes() > byte_limit ||
+         std::any_of(type.extents.begin(), type.extents.end(), [](std::int64_t e) { return e > extent_limit; });
 }
 
 }  // namespace

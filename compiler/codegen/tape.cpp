@@ -55,7 +55,8 @@ void play(Tape& tape) {
       std::int64_t offset = 0;
       for (std::size_t i = 0; i < count; ++i) {
         const halide_dimension_t& dimension = buffer.dim[i];
-        if (x[i].i < dimension.min || x[i].i >= std::int64_t{dimension.min} + dimension.extent) throw NotOnTape("a read outside of an operand");
+        if (x[i].i < dimension.min || x[i].i >= std::int64_t{dimension.min} + dimension.extent)
+          throw NotOnTape("a read outside of an operand");
         offset += (x[i].i - dimension.min) * dimension.stride;
       }
       result = load_slot(step.to, buffer.host + offset * step.to.bytes());
@@ -89,7 +90,8 @@ Slot TapeFunction::run(const Slot* arguments, std::size_t count) {
     for (std::int64_t i = 0; i < total; ++i) {
       if (update.so_far >= 0) frame[static_cast<std::size_t>(update.so_far)] = value;
       play(update.tape);
-      if (update.predicate < 0 || frame[static_cast<std::size_t>(update.predicate)].u != 0) value = frame[static_cast<std::size_t>(update.tape.result)];
+      if (update.predicate < 0 || frame[static_cast<std::size_t>(update.predicate)].u != 0)
+        value = frame[static_cast<std::size_t>(update.tape.result)];
       for (const Loop& loop : update.loops) {
         std::int64_t& at = frame[static_cast<std::size_t>(loop.slot)].i;
         if (++at < loop.first + loop.extent) break;
@@ -258,25 +260,61 @@ struct NamedOperation {
 
 /// Halide's intrinsics that are plain arithmetic.
 constexpr NamedOperation intrinsics[] = {
-    {"strict_add", Operation::add}, {"strict_sub", Operation::subtract}, {"strict_mul", Operation::multiply}, {"strict_div", Operation::divide},
-    {"strict_min", Operation::minimum}, {"strict_max", Operation::maximum}, {"strict_eq", Operation::equal}, {"strict_lt", Operation::less},
-    {"strict_le", Operation::less_equal}, {"bitwise_and", Operation::bit_and}, {"bitwise_or", Operation::bit_or},
-    {"bitwise_xor", Operation::bit_xor}, {"bitwise_not", Operation::bit_not}, {"shift_left", Operation::shift_left},
-    {"shift_right", Operation::shift_right}, {"div_round_to_zero", Operation::truncating_divide},
-    {"mod_round_to_zero", Operation::truncating_remainder}, {"abs", Operation::absolute}, {"count_leading_zeros", Operation::leading_zeros},
-    {"count_trailing_zeros", Operation::trailing_zeros}, {"popcount", Operation::population}, {"round", Operation::round},
-    {"likely", Operation::copy}, {"likely_if_innermost", Operation::copy}, {"promise_clamped", Operation::copy},
-    {"unsafe_promise_clamped", Operation::copy}, {"if_then_else", Operation::select},
+    {"strict_add", Operation::add},
+    {"strict_sub", Operation::subtract},
+    {"strict_mul", Operation::multiply},
+    {"strict_div", Operation::divide},
+    {"strict_min", Operation::minimum},
+    {"strict_max", Operation::maximum},
+    {"strict_eq", Operation::equal},
+    {"strict_lt", Operation::less},
+    {"strict_le", Operation::less_equal},
+    {"bitwise_and", Operation::bit_and},
+    {"bitwise_or", Operation::bit_or},
+    {"bitwise_xor", Operation::bit_xor},
+    {"bitwise_not", Operation::bit_not},
+    {"shift_left", Operation::shift_left},
+    {"shift_right", Operation::shift_right},
+    {"div_round_to_zero", Operation::truncating_divide},
+    {"mod_round_to_zero", Operation::truncating_remainder},
+    {"abs", Operation::absolute},
+    {"count_leading_zeros", Operation::leading_zeros},
+    {"count_trailing_zeros", Operation::trailing_zeros},
+    {"popcount", Operation::population},
+    {"round", Operation::round},
+    {"likely", Operation::copy},
+    {"likely_if_innermost", Operation::copy},
+    {"promise_clamped", Operation::copy},
+    {"unsafe_promise_clamped", Operation::copy},
+    {"if_then_else", Operation::select},
 };
 
 /// Functions of the C library, without _f32 or _f64.
 constexpr NamedOperation externs[] = {
-    {"is_nan", Operation::is_nan}, {"is_inf", Operation::is_infinite}, {"is_finite", Operation::is_finite}, {"sqrt", Operation::square_root},
-    {"floor", Operation::floor}, {"ceil", Operation::ceil}, {"trunc", Operation::truncate}, {"round", Operation::round}, {"pow", Operation::power},
-    {"exp", Operation::exponential}, {"log", Operation::logarithm}, {"sin", Operation::sine}, {"cos", Operation::cosine}, {"tan", Operation::tangent},
-    {"asin", Operation::arc_sine}, {"acos", Operation::arc_cosine}, {"atan", Operation::arc_tangent}, {"atan2", Operation::arc_tangent2},
-    {"sinh", Operation::hyperbolic_sine}, {"cosh", Operation::hyperbolic_cosine}, {"tanh", Operation::hyperbolic_tangent},
-    {"asinh", Operation::arc_hyperbolic_sine}, {"acosh", Operation::arc_hyperbolic_cosine}, {"atanh", Operation::arc_hyperbolic_tangent},
+    {"is_nan", Operation::is_nan},
+    {"is_inf", Operation::is_infinite},
+    {"is_finite", Operation::is_finite},
+    {"sqrt", Operation::square_root},
+    {"floor", Operation::floor},
+    {"ceil", Operation::ceil},
+    {"trunc", Operation::truncate},
+    {"round", Operation::round},
+    {"pow", Operation::power},
+    {"exp", Operation::exponential},
+    {"log", Operation::logarithm},
+    {"sin", Operation::sine},
+    {"cos", Operation::cosine},
+    {"tan", Operation::tangent},
+    {"asin", Operation::arc_sine},
+    {"acos", Operation::arc_cosine},
+    {"atan", Operation::arc_tangent},
+    {"atan2", Operation::arc_tangent2},
+    {"sinh", Operation::hyperbolic_sine},
+    {"cosh", Operation::hyperbolic_cosine},
+    {"tanh", Operation::hyperbolic_tangent},
+    {"asinh", Operation::arc_hyperbolic_sine},
+    {"acosh", Operation::arc_hyperbolic_cosine},
+    {"atanh", Operation::arc_hyperbolic_tangent},
 };
 
 const NamedOperation* find_operation(std::span<const NamedOperation> list, std::string_view name) {
@@ -351,7 +389,8 @@ TapeFunction& TapeWriter::function_of(const ir::Function& function) {
     for (const std::string& argument : arguments) writer.variable(argument);
     double times = 1;
     for (const ir::ReductionVariable& variable : definition.schedule().rvars()) {
-      const auto first = ir::as_const_int(Halide::Internal::simplify(variable.min)), extent = ir::as_const_int(ir::simplify(variable.extent));
+      const auto first = ir::as_const_int(Halide::Internal::simplify(variable.min)),
+                 extent = ir::as_const_int(ir::simplify(variable.extent));
       if (!first || !extent) throw NotOnTape("a domain that depends on something");
       update.loops.push_back({writer.variable(variable.var), *first, *extent});
       times *= static_cast<double>(std::max<std::int64_t>(0, *extent));

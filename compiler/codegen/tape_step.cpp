@@ -59,9 +59,9 @@ double real_of(const Type& type, Slot slot) {
 
 /// Halide leaves a float beyond the integer undefined; definitions clamp before. As x86 has it: the least integer.
 std::int64_t integer_of(double number) {
-  if (!(number > -9.3e18 && number < 9.2233720368547758e18)) return number >= 9.2233720368547758e18 && number < 1.8446744073709552e19
-                                                                          ? static_cast<std::int64_t>(static_cast<std::uint64_t>(number))
-                                                                          : std::numeric_limits<std::int64_t>::min();
+  if (!(number > -9.3e18 && number < 9.2233720368547758e18))
+    return number >= 9.2233720368547758e18 && number < 1.8446744073709552e19 ? static_cast<std::int64_t>(static_cast<std::uint64_t>(number))
+                                                                             : std::numeric_limits<std::int64_t>::min();
   return static_cast<std::int64_t>(number);
 }
 

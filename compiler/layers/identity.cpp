@@ -145,7 +145,9 @@ constexpr Layer shape_layer(std::string_view name, std::vector<TensorType> (*inf
   return {.name = name, .operands = {{"x"}}, .arguments = {argument, second}, .traits = reshape_traits, .infer = infer, .onnx = onnx};
 }
 
-constexpr OnnxForm identity_onnx[] = {{.op_type = "Identity"}};
+/// Another name for the same value: exporters share weights that way.
+void adapt_identity(const OnnxNode&, OnnxBuilder& builder) { builder.bind(0, builder.input(0)); }
+constexpr OnnxForm identity_onnx[] = {{.op_type = "Identity", .adapt = adapt_identity}};
 
 /// The result at inference is the operand; the mask lets everything through.
 void adapt_dropout(const OnnxNode& node, OnnxBuilder& builder) {

@@ -169,8 +169,17 @@ class Walk {
            std::all_of(op.operands.begin(), op.operands.end(), [&](ValueId id) { return id == no_value || graph_.value(id).data.has_value(); });
   }
 
+  /// The same bytes under another shape, or what the layer computes.
+  std::optional<std::vector<TensorData>> numbers_of(OpId id) const {
+    const Op& op = graph_.op(id);
+    if (!layers::find_layer(op.kind)->traits.is_identity || op.results.size() != 1) return evaluate_(graph_, id);
+    TensorData data = *graph_.value(op.operands.front()).data;
+    data.type = graph_.value(op.results.front()).type;
+    return std::vector<TensorData>{std::move(data)};
+  }
+
   void fold(OpId id) {
-    std::optional<std::vector<TensorData>> numbers = evaluate_(graph_, id);
+    std::optional<std::vector<TensorData>> numbers = numbers_of(id);
     if (!numbers) return;
     const Op op = std::move(graph_.ops.back());
     graph_.ops.pop_back();
