@@ -72,9 +72,10 @@ Expr denormalized(const Axis& axis, const Expr& n) {
   return select(arithmetic::is_nan(x), like(x, -1e6), arithmetic::clip(x, like(x, -8e6), like(x, 8e6)));
 }
 
-Expr padded(const Axis& axis, const Expr& x) {
+Expr padded(const Axis& axis, const std::string& mode, const Expr& x) {
   const double extent = axis.extent;
-  if (axis.padding == "border") return arithmetic::clip(x, like(x, 0), like(x, extent - 1));
+  // Cubic weights lean on the cells around the place itself: there only the cells are padded.
+  if (axis.padding == "border" && mode != "cubic") return arithmetic::clip(x, like(x, 0), like(x, extent - 1));
   if (axis.padding == "reflection") return reflected(axis, x);
   return arithmetic::clip(x, like(x, -8), like(x, extent + 8));
 }
@@ -111,10 +112,10 @@ Taps taps_of(const Axis& axis, const std::string& mode, const Expr& n) {
   const Expr x = denormalized(axis, n);
   if (mode == "nearest") {
     // Rounded, half to even, and padded after that.
-    const Expr rounded = padded(axis, Halide::round(x));
+    const Expr rounded = padded(axis, mode, Halide::round(x));
     return {{cell_of(axis, Halide::cast<int>(rounded))}, {like(x, 1)}};
   }
-  const Expr place = padded(axis, x);
+  const Expr place = padded(axis, mode, x);
   const Expr floor = Halide::floor(place), t = subtract(place, floor), first = Halide::cast<int>(floor);
   if (mode == "linear") return {{cell_of(axis, first), cell_of(axis, first + 1)}, {subtract(like(t, 1), t), t}};
   return {{cell_of(axis, first - 1), cell_of(axis, first), cell_of(axis, first + 1), cell_of(axis, first + 2)}, cubic_weights(t)};

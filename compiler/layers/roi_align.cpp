@@ -2,7 +2,7 @@
 /// roi_align: each region of interest as a small picture, averaged or maximised over bilinear samples in each of its cells. As ONNX's RoiAlign.
 ///
 /// x [batch, channels, height, width]; rois [regions, 4] with corners x1, y1, x2, y2, times `scale` in cells of x; batch_indices [regions] says which
-/// picture a region belongs to. A cell has `samples` x `samples` samples, or with samples=0 as many as it covers cells of x. With half_pixel a corner
+/// picture a region belongs to. A cell has `samples` x `samples` samples. With half_pixel a corner
 /// lies in the middle of its cell, else regions are at least one cell large. Samples further outside than one cell are 0.
 /// mode=max takes the largest of the weighted neighbours, as ONNX does, not of their sums.
 #include <fmt/format.h>
@@ -28,6 +28,8 @@ std::vector<TensorType> infer(const Call& call) {
   const std::int64_t height = call.integer("height"), width = call.integer("width");
   if (height < 1 || width < 1) call.fail("height", "roi_align wants a height and a width of at least 1");
   if (call.integer("samples") < 0) call.fail("samples", "'samples' must not be negative");
+  if (call.integer("samples") == 0)
+    call.unsupported("roi_align with as many samples as a cell covers (samples=0, ONNX's sampling_ratio=0)");
   if (x.rank() != 4 || rois.rank() != 2 || rois.extents[1] != 4 || rois.element != x.element ||
       batches.extents != std::vector{rois.extents[0]}) {
     call.fail(
@@ -42,7 +44,7 @@ std::vector<TensorType> infer(const Call& call) {
 /// One spatial dimension of a region.
 struct Side {
   Expr start, bin;  ///< where it begins, the size of a cell, in cells of x
-  Expr samples;  ///< for a cell
+  int samples;  ///< for a cell
 };
 
 Side side_of(const Call& call, const Tensor& rois, const Expr& region, int first, std::int64_t cells) {
@@ -54,10 +56,7 @@ Side side_of(const Call& call, const Tensor& rois, const Expr& region, int first
   Expr size = arithmetic::subtract(end, start);
   if (!half) size = arithmetic::maximum(size, like(size, 1));
   const Expr bin = arithmetic::divide(size, like(size, static_cast<double>(cells)));
-  const std::int64_t samples = call.integer("samples");
-  // A cell larger than any picture would be sampled for ever.
-  const Expr covered = arithmetic::convert(Halide::Int(32), arithmetic::clip(Halide::ceil(bin), like(bin, 0), like(bin, 4096)));
-  return {start, bin, samples > 0 ? Expr(narrow(samples)) : covered};
+  return {start, bin, narrow(call.integer("samples"))};
 }
 
 /// The two neighbours of a sample along one dimension and their weights; whether the sample counts.
@@ -67,7 +66,7 @@ struct Neighbours {
 
 Neighbours neighbours_of(const Side& side, const Expr& cell, const Expr& sample, std::int64_t extent) {
   const auto real = [&](const Expr& e) { return Halide::cast(side.start.type(), e); };
-  const Expr step = (real(sample) + like(side.start, 0.5)) * side.bin / real(Halide::max(side.samples, 1));
+  const Expr step = (real(sample) + like(side.start, 0.5)) * side.bin / like(side.start, side.samples);
   const Expr at = side.start + real(cell) * side.bin + step;
   const Expr last = like(at, static_cast<double>(extent - 1));
   const Expr inside = arithmetic::clip(at, like(at, 0), last);
@@ -80,25 +79,11 @@ Neighbours neighbours_of(const Side& side, const Expr& cell, const Expr& sample,
 Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
   const Tensor& x = operands[0];
   const std::vector<std::int64_t>& extents = x.type.extents;
-  const std::int64_t height = call.integer("height"), width = call.integer("width"), samples = call.integer("samples");
+  const std::int64_t height = call.integer("height"), width = call.integer("width");
+  const int samples = narrow(call.integer("samples"));
   const std::vector<Halide::Var> at = index_variables(4);
-  const auto down_of = [&](const Expr& region) { return side_of(call, operands[1], region, 1, height); };
-  const auto across_of = [&](const Expr& region) { return side_of(call, operands[1], region, 0, width); };
-
-  Expr most_down = narrow(samples), most_across = narrow(samples);
-  if (samples == 0) {
-    // The largest number of samples that any region wants.
-    Halide::Func most("roi_align_most");
-    const Halide::Var side("side");
-    const Halide::RDom all(0, narrow(call.type(1).extents[0]), "region");
-    most(side) = 0;
-    most(side) = Halide::max(most(side), select(side == 0, down_of(all).samples, across_of(all).samples));
-    stages.shared.push_back(most);
-    most_down = most(0);
-    most_across = most(1);
-  }
-  Halide::RDom r(0, most_across, 0, most_down, "sample");
-  const Side down = down_of(at[0]), across = across_of(at[0]);
+  const Halide::RDom r(0, samples, 0, samples, "sample");
+  const Side down = side_of(call, operands[1], at[0], 1, height), across = side_of(call, operands[1], at[0], 0, width);
   const Neighbours y = neighbours_of(down, at[2], r.y, extents[2]), z = neighbours_of(across, at[3], r.x, extents[3]);
   const Expr batch = wrapped_index(operands[2]({at[0]}), extents[0]);
   const Expr counts = y.counts && z.counts;
@@ -110,23 +95,21 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
   const bool is_maximum = call.word("mode") == "max";
   const Halide::Type type = accumulator_type(x.type.element);
   const Expr zero = Halide::Internal::make_zero(type);
-  const Expr is_sample = r.x < across.samples && r.y < down.samples;
   Halide::Func total("roi_align_total");
   const auto arguments = storage_order(at);
   if (is_maximum) {
     const double least = -std::numeric_limits<double>::infinity();
     const Expr largest = arithmetic::maximum(arithmetic::maximum(corners[0], corners[1]), arithmetic::maximum(corners[2], corners[3]));
     total(arguments) = Halide::Internal::make_const(type, least);
-    total(arguments) = select(is_sample, arithmetic::maximum(total(arguments), select(counts, largest, zero)), total(arguments));
+    total(arguments) = arithmetic::maximum(total(arguments), select(counts, largest, zero));
   } else {
     total(arguments) = zero;
-    total(arguments) = total(arguments) + select(is_sample && counts, corners[0] + corners[1] + corners[2] + corners[3], zero);
+    total(arguments) = total(arguments) + select(counts, corners[0] + corners[1] + corners[2] + corners[3], zero);
   }
   stages.accumulators.push_back(total);
 
-  const Expr count = down_of(index[0]).samples * across_of(index[0]).samples;
   const Expr result = total(storage_order(index));
-  const Expr value = is_maximum ? select(count > 0, result, zero) : result / Halide::cast(type, Halide::max(count, 1));
+  const Expr value = is_maximum ? result : result / like(result, static_cast<double>(samples) * samples);
   return arithmetic::narrow(halide_type(x.type.element), value);
 }
 
