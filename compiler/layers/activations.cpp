@@ -75,7 +75,8 @@ Expr shrink_of(const Call& call, const Expr& x) {
   if (!x.type().is_float()) {
     // Of integers the bounds and the sums are doubles, truncated.
     const Expr number = arithmetic::convert(Halide::Float(64), x), bound(call.real("bound")), bias(call.real("bias"));
-    return arithmetic::convert(x.type(), select(less(number, -bound), add(number, bias), less(bound, number), subtract(number, bias), Expr(0.0)));
+    return arithmetic::convert(x.type(),
+                               select(less(number, -bound), add(number, bias), less(bound, number), subtract(number, bias), Expr(0.0)));
   }
   const Expr bound = like(x, call.real("bound")), bias = like(x, call.real("bias"));
   const Expr inside = select(arithmetic::is_nan(x), x, like(x, 0));
@@ -178,10 +179,12 @@ constexpr OnnxForm relu_onnx[] = {{.op_type = "Relu"}};
 constexpr OnnxForm selu_onnx[] = {
     {.op_type = "Selu",
      .until = 5,
-     .attributes = {onnx::attribute("alpha", "alpha", "1.6732"), onnx::attribute("gamma", "scale", "1.0507"), onnx::ignored("consumed_inputs")}},
+     .attributes = {onnx::attribute("alpha", "alpha", "1.6732"), onnx::attribute("gamma", "scale", "1.0507"),
+                    onnx::ignored("consumed_inputs")}},
     {.op_type = "Selu", .since = 6, .attributes = {onnx::attribute("alpha", "alpha"), onnx::attribute("gamma", "scale")}},
 };
-constexpr OnnxForm shrink_onnx[] = {{.op_type = "Shrink", .attributes = {onnx::attribute("lambd", "bound"), onnx::attribute("bias", "bias")}}};
+constexpr OnnxForm shrink_onnx[] = {
+    {.op_type = "Shrink", .attributes = {onnx::attribute("lambd", "bound"), onnx::attribute("bias", "bias")}}};
 constexpr OnnxForm sigmoid_onnx[] = {{.op_type = "Sigmoid"}};
 constexpr OnnxForm softplus_onnx[] = {{.op_type = "Softplus"}};
 constexpr OnnxForm softsign_onnx[] = {{.op_type = "Softsign"}};
@@ -192,20 +195,23 @@ constexpr OnnxForm thresholded_relu_onnx[] = {{.op_type = "ThresholdedRelu", .at
 }  // namespace
 
 extern constinit const Layer celu = unary("celu", same_float, optional("alpha", ArgumentKind::real, "1"), {}, celu_onnx);
-extern constinit const Layer clip = unary("clip", same_number, optional("min", ArgumentKind::real), optional("max", ArgumentKind::real), clip_onnx);
+extern constinit const Layer clip =
+    unary("clip", same_number, optional("min", ArgumentKind::real), optional("max", ArgumentKind::real), clip_onnx);
 extern constinit const Layer elu = unary("elu", same_float, optional("alpha", ArgumentKind::real, "1"), {}, elu_onnx);
-extern constinit const Layer gelu = unary("gelu", same_float, optional("approximate", ArgumentKind::word, "none", "none tanh"), {}, gelu_onnx);
+extern constinit const Layer gelu =
+    unary("gelu", same_float, optional("approximate", ArgumentKind::word, "none", "none tanh"), {}, gelu_onnx);
 extern constinit const Layer hard_sigmoid = unary("hard_sigmoid", same_float, optional("alpha", ArgumentKind::real, "0.16666666666666666"),
                                                   optional("beta", ArgumentKind::real, "0.5"), hard_sigmoid_onnx);
 extern constinit const Layer hard_swish = unary("hard_swish", same_float, hard_swish_onnx);
-extern constinit const Layer leaky_relu = unary("leaky_relu", same_float, optional("slope", ArgumentKind::real, "0.01"), {}, leaky_relu_onnx);
+extern constinit const Layer leaky_relu =
+    unary("leaky_relu", same_float, optional("slope", ArgumentKind::real, "0.01"), {}, leaky_relu_onnx);
 extern constinit const Layer mish = unary("mish", same_float, mish_onnx);
 extern constinit const Layer relu = unary("relu", same_number, relu_onnx);
 extern constinit const Layer relu6 = unary("relu6", same_number);
 extern constinit const Layer selu = unary("selu", same_float, optional("alpha", ArgumentKind::real, "1.6732632423543772"),
                                           optional("scale", ArgumentKind::real, "1.0507009873554805"), selu_onnx);
-extern constinit const Layer shrink = unary("shrink", same_number, optional("bound", ArgumentKind::real, "0.5"),
-                                            optional("bias", ArgumentKind::real, "0"), shrink_onnx);
+extern constinit const Layer shrink =
+    unary("shrink", same_number, optional("bound", ArgumentKind::real, "0.5"), optional("bias", ArgumentKind::real, "0"), shrink_onnx);
 extern constinit const Layer sigmoid = unary("sigmoid", same_float, sigmoid_onnx);
 extern constinit const Layer silu = unary("silu", same_float);
 extern constinit const Layer softplus = unary("softplus", same_float, softplus_onnx);

@@ -32,7 +32,8 @@ Expr precedes(const Expr& a, const Expr& b, bool largest_first) {
 std::vector<TensorType> infer_position(const Call& call) {
   const TensorType& x = call.type(0);
   const std::size_t axis = axis_of(call);
-  if (x.extents[axis] == 0) call.fail("axis", fmt::format("{} of no elements: axis {} of {} is 0", call.layer().name, axis, to_text(x.extents)));
+  if (x.extents[axis] == 0)
+    call.fail("axis", fmt::format("{} of no elements: axis {} of {} is 0", call.layer().name, axis, to_text(x.extents)));
   TensorType result = {ElementType::i64, x.extents};
   if (call.boolean("keep_dims")) {
     result.extents[axis] = 1;
@@ -43,7 +44,8 @@ std::vector<TensorType> infer_position(const Call& call) {
 }
 
 /// The place of the number that comes first, over the variables `at` of all axes but one, which `along` walks.
-Halide::Func first_place(const Tensor& x, const std::vector<Halide::Var>& at, const Index& along, const Expr& place, bool largest, bool last) {
+Halide::Func first_place(const Tensor& x, const std::vector<Halide::Var>& at, const Index& along, const Expr& place, bool largest,
+                         bool last) {
   const auto arguments = storage_order(at);
   Halide::Func best("first_place");
   Index begin = along;
@@ -90,9 +92,12 @@ Expr define_hardmax(const Call& call, const std::vector<Tensor>& operands, const
   Index here = index;
   here.erase(here.begin() + static_cast<std::ptrdiff_t>(axis));
   const Halide::Func best = first_place(x, at, along, r.variables[0], true, false);
-  stages.shared.push_back(best);
+  Extents extents = x.type.extents;
+  extents.erase(extents.begin() + static_cast<std::ptrdiff_t>(axis));
+  stages.share(best, at, extents);
   const Halide::Type stored = halide_type(x.type.element);
-  return Halide::select(best(storage_order(here))[1] == index[axis], Halide::Internal::make_one(stored), Halide::Internal::make_zero(stored));
+  return Halide::select(best(storage_order(here))[1] == index[axis], Halide::Internal::make_one(stored),
+                        Halide::Internal::make_zero(stored));
 }
 
 /* top_k */
@@ -103,14 +108,15 @@ std::vector<TensorType> infer_top_k(const Call& call) {
   const std::size_t axis = axis_of(call);
   const std::int64_t k = call.integer("k");
   if (k < 0 || k > values.extents[axis]) {
-    call.fail("k", fmt::format("'k' must lie between 0 and the {} numbers along axis {} of {}", values.extents[axis], axis, to_text(values.extents)));
+    call.fail("k", fmt::format("'k' must lie between 0 and the {} numbers along axis {} of {}", values.extents[axis], axis,
+                               to_text(values.extents)));
   }
   values.extents[axis] = k;
   return {values, {ElementType::i64, values.extents}};
 }
 
 /// The place of each rank: of the numbers that come after that of the rank before, the one that comes before all others. `k` walks along the axis.
-Halide::Func places_of(const Call& call, const Tensor& x) {
+void add_places(const Call& call, const Tensor& x, Stages& stages) {
   const std::size_t axis = axis_of(call);
   const bool largest = call.boolean("largest");
   const int extent = narrow(x.type.extents[axis]), k = narrow(call.integer("k"));
@@ -137,16 +143,15 @@ Halide::Func places_of(const Call& call, const Tensor& x) {
   const Expr is_left = rank == 0 || comes_before(number(last), last, element, candidate);
   const Expr is_better = best == extent || comes_before(element, candidate, number(best), best);
   places(storage_order(mine)) = Halide::select(is_left && is_better, candidate, best);
-  return places;
+  stages.share(places, at, call.result().extents);
 }
 
 Expr define_top_k(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int result) {
   const Tensor& x = operands[0];
   if (call.result(result).elements() == 0) return Halide::Internal::make_zero(halide_type(call.result(result).element));
   const std::size_t axis = axis_of(call);
-  const Halide::Func places = places_of(call, x);
-  stages.shared.push_back(places);
-  const Expr place = places(storage_order(index));
+  add_places(call, x, stages);
+  const Expr place = stages.shared.back()(storage_order(index));
   if (result == 1) return Halide::cast<std::int64_t>(place);
   Index there = index;
   there[axis] = Halide::clamp(place, 0, narrow(x.type.extents[axis]) - 1);
@@ -194,7 +199,8 @@ constexpr OnnxForm arg_min_onnx[] = {position_form("ArgMin")};
 constexpr OnnxForm hardmax_onnx[] = {{.op_type = "Hardmax", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_hardmax}};
 constexpr OnnxForm top_k_onnx[] = {{
     .op_type = "TopK",
-    .attributes = {onnx::adapted_attribute("k"), onnx::adapted_attribute("axis"), onnx::adapted_attribute("largest"), onnx::ignored("sorted")},
+    .attributes = {onnx::adapted_attribute("k"), onnx::adapted_attribute("axis"), onnx::adapted_attribute("largest"),
+                   onnx::ignored("sorted")},
     .adapt = adapt_top_k,
     .note = "K known at compile time; the results are always sorted",
 }};

@@ -47,7 +47,8 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
 Expr define_not(const Call&, const std::vector<Tensor>& operands, const Index& index, Stages&, int) { return ~operands[0](index); }
 
 constexpr Layer bitwise(std::string_view name, std::span<const OnnxForm> onnx) {
-  return {.name = name, .operands = {Operand{"a"}, Operand{"b"}}, .arguments = {}, .traits = bitwise_traits, .infer = infer_bits, .onnx = onnx};
+  return {
+      .name = name, .operands = {Operand{"a"}, Operand{"b"}}, .arguments = {}, .traits = bitwise_traits, .infer = infer_bits, .onnx = onnx};
 }
 
 constexpr OnnxForm bit_shift_onnx[] = {{

@@ -39,7 +39,9 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
   const Expr element = arithmetic::widen(x(read));
   total(storage_order(at)) = Halide::Internal::make_const(element.type(), neutral);
   total(storage_order(after)) = join(total(storage_order(before)), element);
-  stages.shared.push_back(total);
+  std::vector<std::int64_t> extents = x.type.extents;
+  ++extents[axis];
+  stages.share(total, at, extents);
 
   Index here = index;
   const Expr place = is_reverse ? extent - 1 - index[axis] : index[axis];

@@ -2,6 +2,8 @@
 /// What every layer's arithmetic is written with: element types in Halide's terms, index variables, and NumPy's broadcasting.
 #include "layers/definition.h"
 
+#include <limits>
+
 namespace calotype::layers {
 
 Halide::Type halide_type(ElementType type) {
@@ -21,6 +23,13 @@ Halide::Type halide_type(ElementType type) {
     case ElementType::boolean: return Halide::UInt(8);
   }
   throw Failure(Fault::bug, "an element type that Halide does not know");
+}
+
+void Stages::share(Halide::Func table, const std::vector<Halide::Var>& at, const std::vector<std::int64_t>& extents) {
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    if (extents[i] <= std::numeric_limits<int>::max()) table.bound(at[i], 0, static_cast<int>(extents[i]));
+  }
+  shared.push_back(std::move(table));
 }
 
 std::vector<Halide::Var> index_variables(int rank) {

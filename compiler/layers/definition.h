@@ -34,6 +34,9 @@ struct Stages {
   std::vector<Halide::Func> accumulators;
   /// Tables shared by many result elements (the maximum and the sum of a softmax): computed whole before the result, in this order.
   std::vector<Halide::Func> shared;
+
+  /// Adds a shared table over these variables, in logical order, with their extents: states them, so that a schedule can vectorize it.
+  void share(Halide::Func table, const std::vector<Halide::Var>& at, const std::vector<std::int64_t>& extents);
 };
 
 /// The element of result number `result` at `index`.

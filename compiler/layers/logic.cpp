@@ -28,8 +28,9 @@ std::vector<TensorType> infer_comparison(const Call& call) {
 
 void require_boolean(const Call& call, int position) {
   if (call.type(position).element == ElementType::boolean) return;
-  call.fail(fmt::format("{} wants bool, but {} is {}", call.layer().name, call.operand(position).name, name_of(call.type(position).element)),
-            std::vector<std::string>{fmt::format("cast({}, type=bool) converts", call.operand(position).name)});
+  call.fail(
+      fmt::format("{} wants bool, but {} is {}", call.layer().name, call.operand(position).name, name_of(call.type(position).element)),
+      std::vector<std::string>{fmt::format("cast({}, type=bool) converts", call.operand(position).name)});
 }
 
 std::vector<TensorType> infer_logical(const Call& call) {
@@ -66,7 +67,9 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
   return stored(predicate(a, b));
 }
 
-Expr define_not(const Call&, const std::vector<Tensor>& operands, const Index& index, Stages&, int) { return stored(operands[0](index) == 0); }
+Expr define_not(const Call&, const std::vector<Tensor>& operands, const Index& index, Stages&, int) {
+  return stored(operands[0](index) == 0);
+}
 
 Expr define_where(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages&, int) {
   const auto read = [&](const Tensor& operand) { return operand(broadcast_index(operand.type, call.result(), index)); };
@@ -130,8 +133,11 @@ extern constinit const Layer logical_not = {
     .name = "logical_not", .operands = {{"x"}}, .traits = logic_traits, .infer = infer_logical, .onnx = not_onnx};
 extern constinit const Layer logical_or = predicate("logical_or", infer_logical, or_onnx);
 extern constinit const Layer logical_xor = predicate("logical_xor", infer_logical, xor_onnx);
-extern constinit const Layer where = {
-    .name = "where", .operands = {Operand{"condition"}, Operand{"x"}, Operand{"y"}}, .traits = logic_traits, .infer = infer_where, .onnx = where_onnx};
+extern constinit const Layer where = {.name = "where",
+                                      .operands = {Operand{"condition"}, Operand{"x"}, Operand{"y"}},
+                                      .traits = logic_traits,
+                                      .infer = infer_where,
+                                      .onnx = where_onnx};
 
 extern constinit const Definition equal_definition = {"equal", define<arithmetic::equal>};
 extern constinit const Definition greater_definition = {"greater", define<greater_than>};

@@ -42,6 +42,7 @@ std::string explain_counts(const Call& call, std::int64_t number) {
 /// The extents of what is averaged, as a table over `row` that has one mean for each set: `along` walks one set.
 struct Set {
   std::vector<Halide::Var> row;  ///< variables of the table, in logical order
+  Extents rows;                  ///< their extents
   Index along;                   ///< the operand's index of a member of the set `row`
   Index here;                    ///< the table's index of the set in which the result element lies
   std::int64_t members = 0;
@@ -62,8 +63,8 @@ Halide::Expr normalize(const Call& call, const std::vector<Tensor>& operands, co
   const Halide::Expr deviation = subtract(Halide::cast(type, x(set.along)), divide(sum(row), members));
   squares(row) = Halide::Internal::make_zero(type);
   squares(row) += deviation * deviation;
-  stages.shared.push_back(sum);
-  stages.shared.push_back(squares);
+  stages.share(sum, set.row, set.rows);
+  stages.share(squares, set.row, set.rows);
 
   const std::vector<Halide::Expr> here = storage_order(set.here);
   const Halide::Expr variance = divide(squares(here), members);
@@ -94,11 +95,12 @@ std::vector<TensorType> infer_layer_norm(const Call& call) {
 std::string explain_layer_norm(const Call& call) { return explain_counts(call, normalized_type(call).elements()); }
 
 /// One member of each set that shares its leading axes.
-Set trailing_set(const TensorType& normalized, std::ptrdiff_t axis, const Index& index) {
+Set trailing_set(const TensorType& x, const TensorType& normalized, std::ptrdiff_t axis, const Index& index) {
   const std::vector<Halide::Var> at = index_variables(static_cast<int>(index.size()));
   const Domain r = domain_over(normalized.extents, "r");
   Set set;
   set.row.assign(at.begin(), at.begin() + axis);
+  set.rows.assign(x.extents.begin(), x.extents.begin() + axis);
   set.along.assign(at.begin(), at.begin() + axis);
   set.along.insert(set.along.end(), r.variables.begin(), r.variables.end());
   set.here.assign(index.begin(), index.begin() + axis);
@@ -108,7 +110,7 @@ Set trailing_set(const TensorType& normalized, std::ptrdiff_t axis, const Index&
 
 Halide::Expr define_layer_norm(const Call& call, const std::vector<Tensor>& operands, const Index& index, Stages& stages, int) {
   const auto axis = static_cast<std::ptrdiff_t>(first_axis(call));
-  const Set set = trailing_set(normalized_type(call), axis, index);
+  const Set set = trailing_set(operands[0].type, normalized_type(call), axis, index);
   return normalize(call, operands, index, {index.begin() + axis, index.end()}, set, stages);
 }
 
@@ -127,14 +129,14 @@ Halide::Expr define_rms_norm(const Call& call, const std::vector<Tensor>& operan
   using namespace arithmetic;
   const Tensor& x = operands[0];
   const auto axis = static_cast<std::ptrdiff_t>(first_axis(call));
-  const Set set = trailing_set(normalized_type(call), axis, index);
+  const Set set = trailing_set(operands[0].type, normalized_type(call), axis, index);
   const Halide::Type type = accumulator_type(x.type.element);
   const std::vector<Halide::Var> row = storage_order(set.row);
   const Halide::Expr member = Halide::cast(type, x(set.along));
   Halide::Func squares("norm_squares");
   squares(row) = Halide::Internal::make_zero(type);
   squares(row) += member * member;
-  stages.shared.push_back(squares);
+  stages.share(squares, set.row, set.rows);
 
   const Halide::Expr mean = divide(squares(storage_order(set.here)), Halide::Internal::make_const(type, static_cast<double>(set.members)));
   Halide::Expr y = divide(Halide::cast(type, x(index)), square_root(add(mean, like(mean, call.real("epsilon")))));
@@ -185,6 +187,7 @@ Halide::Expr define_groups(const Call& call, const std::vector<Tensor>& operands
   const Halide::Var n("n"), group("group");
   Set set;
   set.row = {n, group};
+  set.rows = {x.extents[0], channels_of(call) / std::max<std::int64_t>(1, channels_per_group)};
   set.along = {n, group * narrow(channels_per_group) + r.variables[0]};
   set.along.insert(set.along.end(), r.variables.begin() + 1, r.variables.end());
   set.here = {index[0], channels_per_group == 1 ? index[1] : index[1] / narrow(channels_per_group)};
@@ -204,10 +207,12 @@ void adapt_group_norm_18(const OnnxNode& node, OnnxBuilder& builder) {
   const ValueId x = builder.input(0);
   const std::vector<std::int64_t> extents = builder.extents(x);
   const std::int64_t groups = node.integer("num_groups", 0);
-  if (extents.size() < 2 || groups < 1 || extents[1] % groups != 0) builder.fail(fmt::format("{} groups do not divide the channels of {}", groups, to_text(extents)));
+  if (extents.size() < 2 || groups < 1 || extents[1] % groups != 0)
+    builder.fail(fmt::format("{} groups do not divide the channels of {}", groups, to_text(extents)));
   const std::int64_t cells = checked_product(std::span(extents).subspan(1)) / groups;
   const ValueId grouped = builder.emit("reshape", {x}, {named("shape", std::vector<std::int64_t>{extents[0], groups, cells})});
-  const ValueId y = builder.emit("instance_norm", {grouped, builder.input(1), builder.input(2)}, {named("epsilon", node.real("epsilon", 1e-5))});
+  const ValueId y =
+      builder.emit("instance_norm", {grouped, builder.input(1), builder.input(2)}, {named("epsilon", node.real("epsilon", 1e-5))});
   builder.bind(0, builder.emit("reshape", {y}, {named("shape", extents)}));
 }
 
@@ -240,7 +245,8 @@ void adapt_layer_norm(const OnnxNode& node, OnnxBuilder& builder) {
 
   if (!node.has_output(1) && !node.has_output(2)) return;
   const ElementType element = builder.type(x).element;
-  if (element != ElementType::f32 && element != ElementType::f64) builder.unsupported("Mean and InvStdDev are supported of f32 and f64 only");
+  if (element != ElementType::f32 && element != ElementType::f64)
+    builder.unsupported("Mean and InvStdDev are supported of f32 and f64 only");
   std::vector<std::int64_t> axes;
   for (std::int64_t i = axis < 0 ? axis + rank : axis; i < rank; ++i) axes.push_back(i);
   const ValueId mean = builder.emit("reduce_mean", {x}, {named("axes", axes)});
@@ -310,7 +316,6 @@ extern constinit const Layer layer_norm = {
     .onnx = layer_norm_onnx,
 };
 extern constinit const Definition layer_norm_definition = {"layer_norm", define_layer_norm};
-
 
 extern constinit const Layer rms_norm = {
     .name = "rms_norm",

@@ -117,7 +117,7 @@ Halide::Expr finished(Reduction reduction, const Halide::Expr& total, std::int64
 /// How the operand is walked for each element of the result.
 struct Walk {
   std::vector<Halide::Var> at;  ///< of the result, in logical order
-  Index read;                   ///< of the operand, through `domain`
+  Index read;  ///< of the operand, through `domain`
   Domain domain;
 };
 
@@ -183,8 +183,8 @@ Halide::Expr define_log_sum_exp(const Call& call, const std::vector<Tensor>& ope
   const std::vector<Halide::Expr> here(arguments.begin(), arguments.end());
   sum(arguments) = Halide::Internal::make_zero(type);
   sum(arguments) = arithmetic::add(sum(arguments), arithmetic::exp(arithmetic::subtract(read(second.read), shift_at(here))));
-  stages.shared.push_back(largest);
-  stages.shared.push_back(sum);
+  stages.share(largest, first.at, call.result().extents);
+  stages.share(sum, first.at, call.result().extents);
   const std::vector<Halide::Expr> at = storage_order(index);
   return arithmetic::narrow(stored, arithmetic::add(arithmetic::log(sum(at)), shift_at(at)));
 }
@@ -213,10 +213,11 @@ void adapt_reduction(const OnnxNode& node, OnnxBuilder& builder) {
 }
 
 constexpr OnnxForm reduction_form(std::string_view op_type) {
-  return {.op_type = op_type,
-          .inputs = {onnx::operand("x"), onnx::adapted("axes")},
-          .attributes = {onnx::flag("keepdims", "keep_dims"), onnx::adapted_attribute("axes"), onnx::adapted_attribute("noop_with_empty_axes")},
-          .adapt = adapt_reduction};
+  return {
+      .op_type = op_type,
+      .inputs = {onnx::operand("x"), onnx::adapted("axes")},
+      .attributes = {onnx::flag("keepdims", "keep_dims"), onnx::adapted_attribute("axes"), onnx::adapted_attribute("noop_with_empty_axes")},
+      .adapt = adapt_reduction};
 }
 constexpr OnnxForm reduce_l1_onnx[] = {reduction_form("ReduceL1")};
 constexpr OnnxForm reduce_l2_onnx[] = {reduction_form("ReduceL2")};

@@ -44,8 +44,10 @@ Parts parts_of(const Call& call, const Tensor& x, const Index& index, Stages& st
   largest(arguments) = arithmetic::maximum(largest(arguments), element);
   sum(arguments) = Halide::Internal::make_zero(type);
   sum(arguments) += arithmetic::exp(arithmetic::subtract(element, largest(arguments)));
-  stages.shared.push_back(largest);
-  stages.shared.push_back(sum);
+  Extents extents = x.type.extents;
+  extents.erase(extents.begin() + static_cast<std::ptrdiff_t>(axis));
+  stages.share(largest, at, extents);
+  stages.share(sum, at, extents);
   return {arithmetic::subtract(Halide::cast(type, x(index)), largest(storage_order(here))), sum(storage_order(here))};
 }
 
@@ -79,7 +81,8 @@ void adapt_softmax(const OnnxNode& node, OnnxBuilder& builder) {
 }
 
 constexpr OnnxForm softmax_onnx[] = {{.op_type = "Softmax", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_softmax}};
-constexpr OnnxForm log_softmax_onnx[] = {{.op_type = "LogSoftmax", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_softmax}};
+constexpr OnnxForm log_softmax_onnx[] = {
+    {.op_type = "LogSoftmax", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_softmax}};
 
 }  // namespace
 

@@ -49,7 +49,7 @@ Expr with_sign_of(const Expr& x, const Expr& y) {
 
 /// x = quadrant * pi/2 + rest with |rest| <= pi/4.
 struct Quadrant {
-  Expr rest;      ///< f32
+  Expr rest;  ///< f32
   Expr quadrant;  ///< UInt(32); its two low bits matter
 };
 
@@ -66,9 +66,10 @@ Quadrant reduce_small(const Expr& x) {
 
 /// For larger ones: the mantissa times those 96 bits of 4/pi that decide the fraction, in whole numbers.
 Quadrant reduce_large(const Expr& x) {
-  static constexpr std::uint32_t inverse[24] = {0x000000a2, 0x0000a2f9, 0x00a2f983, 0xa2f9836e, 0xf9836e4e, 0x836e4e44, 0x6e4e4415, 0x4e441529,
-                                                0x441529fc, 0x1529fc27, 0x29fc2757, 0xfc2757d1, 0x2757d1f5, 0x57d1f534, 0xd1f534dd, 0xf534ddc0,
-                                                0x34ddc0db, 0xddc0db62, 0xc0db6295, 0xdb629599, 0x6295993c, 0x95993c43, 0x993c4390, 0x3c439041};
+  static constexpr std::uint32_t inverse[24] = {0x000000a2, 0x0000a2f9, 0x00a2f983, 0xa2f9836e, 0xf9836e4e, 0x836e4e44,
+                                                0x6e4e4415, 0x4e441529, 0x441529fc, 0x1529fc27, 0x29fc2757, 0xfc2757d1,
+                                                0x2757d1f5, 0x57d1f534, 0xd1f534dd, 0xf534ddc0, 0x34ddc0db, 0xddc0db62,
+                                                0xc0db6295, 0xdb629599, 0x6295993c, 0x95993c43, 0x993c4390, 0x3c439041};
   const Expr bits = bits_of(x);
   const Expr place = (bits >> 26) & 15;
   const auto word = [&](int offset) {
@@ -107,7 +108,8 @@ Expr sine(const Expr& x, int quarters) {
   const Expr& r = reduced.rest;
   const Expr square = r * r;
   const Expr sine_part = polynomial(square, {-1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f}) * square * r + r;
-  const Expr cosine_part = polynomial(square, {2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f}) * square * square - 0.5f * square + 1.0f;
+  const Expr cosine_part =
+      polynomial(square, {2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f}) * square * square - 0.5f * square + 1.0f;
   const Expr quadrant = reduced.quadrant + Halide::Internal::make_const(Halide::UInt(32), quarters);
   const Expr y = select((quadrant & 1) != 0, cosine_part, sine_part);
   return finite_or_nan(x, Halide::reinterpret<float>(bits_of(y) ^ ((quadrant & 2) << 30)));
@@ -122,9 +124,10 @@ Expr tan_of(const Call&, const Expr& x) {
   const Quadrant reduced = reduce(x);
   const Expr& r = reduced.rest;
   const Expr square = r * r;
-  const Expr tangent =
-      polynomial(square, {9.38540185543e-3f, 3.11992232697e-3f, 2.44301354525e-2f, 5.34112807005e-2f, 1.33387994085e-1f, 3.33331568548e-1f}) *
-          square * r + r;
+  const Expr tangent = polynomial(square, {9.38540185543e-3f, 3.11992232697e-3f, 2.44301354525e-2f, 5.34112807005e-2f, 1.33387994085e-1f,
+                                           3.33331568548e-1f}) *
+                           square * r +
+                       r;
   return finite_or_nan(x, select((reduced.quadrant & 1) != 0, divide(Expr(-1.0f), tangent), tangent));
 }
 
@@ -228,8 +231,8 @@ Expr acosh_of(const Call&, const Expr& x) {
   const Expr beyond = subtract(x, Expr(1.0f));
   const Expr is_small = less(beyond, Expr(0.5f)), is_large = less(Expr(square_is_safe), x);
   const Expr r = select(is_small && less(Expr(0.0f), beyond), beyond, Expr(0.0f));
-  const Expr small = multiply(
-      polynomial(r, {1.7596881071e-3f, -7.5272886713e-3f, 2.6454905019e-2f, -1.1784741703e-1f, 1.4142135263e0f}), square_root(r));
+  const Expr small =
+      multiply(polynomial(r, {1.7596881071e-3f, -7.5272886713e-3f, 2.6454905019e-2f, -1.1784741703e-1f, 1.4142135263e0f}), square_root(r));
   const Expr sum = add(x, square_root(multiply(beyond, add(x, Expr(1.0f)))));
   const Expr y = add(arithmetic::log(select(is_large, x, sum)), select(is_large, Expr(ln2), Expr(0.0f)));
   return select(less(x, Expr(1.0f)), Expr(not_a_number), is_small, small, y);

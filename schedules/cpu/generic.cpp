@@ -125,6 +125,48 @@ void place_accumulator(Func accumulator, Func& output, const Tile& tile, const K
   }
 }
 
+/// The extent that a definition stated for the argument of its table, or 0.
+std::int64_t stated_extent(const Func& table, const Var& argument) {
+  for (const Halide::Internal::Bound& bound : table.function().schedule().bounds()) {
+    const auto extent = Halide::Internal::as_const_int(bound.extent);
+    if (bound.var == argument.name() && extent) return *extent;
+  }
+  return 0;
+}
+
+/// Does every update write at its own place along the argument? Not along the axis of a running total.
+bool keeps_place(const Func& table, std::size_t argument) {
+  for (int i = 0; i < table.num_update_definitions(); ++i) {
+    const auto* place = table.update_args(i)[argument].as<Halide::Internal::Variable>();
+    if (place == nullptr || place->name != table.args()[argument].name()) return false;
+  }
+  return true;
+}
+
+/// A table runs in vectors along the innermost of its dimensions that is wide enough and that its updates keep apart; what is reduced, or runs
+/// on, runs inside of that. Not where the lanes of a vector would be scattered over cache lines (a running total along the last axis).
+void place_table(Func table, int lanes) {
+  table.compute_root();
+  const std::vector<Var> arguments = table.args();
+  std::size_t widest = 0;
+  std::int64_t stride = 1;
+  while (widest < arguments.size() && !(stated_extent(table, arguments[widest]) >= lanes && keeps_place(table, widest))) {
+    stride *= std::max<std::int64_t>(1, stated_extent(table, arguments[widest++]));
+  }
+  if (widest == arguments.size() || stride > 16) return;
+  const Var& vector = arguments[widest];
+  table.vectorize(vector, lanes, TailStrategy::GuardWithIf);
+  for (int i = 0; i < table.num_update_definitions(); ++i) {
+    const Var chunk("table_chunk"), lane("table_lane");
+    Halide::Stage update = table.update(i);
+    update.split(vector, chunk, lane, lanes, TailStrategy::GuardWithIf);
+    std::vector<Halide::VarOrRVar> order = {lane};
+    for (const Halide::RVar& reduction : table.rvars(i)) order.emplace_back(reduction);
+    order.emplace_back(chunk);
+    update.reorder(order).vectorize(lane);
+  }
+}
+
 }  // namespace
 
 std::optional<Choice> choose_generic(const Question& question) {
@@ -134,7 +176,8 @@ std::optional<Choice> choose_generic(const Question& question) {
   const layers::Call call = question.call();
   for (std::size_t i = 0; i < choice.inputs.size(); ++i) {
     if (question.is_weight(i)) continue;
-    const bool own = std::find(call.op().operands.begin(), call.op().operands.end(), question.kernel.input_values[i]) != call.op().operands.end();
+    const bool own =
+        std::find(call.op().operands.begin(), call.op().operands.end(), question.kernel.input_values[i]) != call.op().operands.end();
     const bool first = call.has(0) && call.op().operands[0] == question.kernel.input_values[i];
     if (first) {
       choice.inputs[i].layout = choice.output;
@@ -160,7 +203,8 @@ Halide::Func build_generic(KernelBuilder& builder) {
   } else {
     for (Func accumulator : stages.accumulators) accumulator.compute_root();
   }
-  for (Func table : stages.shared) table.compute_root();
+  const int lanes = builder.target().lanes(static_cast<int>(bytes_of(builder.output_buffer().type.element)));
+  for (const Func& table : stages.shared) place_table(table, lanes);
   return output;
 }
 
