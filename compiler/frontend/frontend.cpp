@@ -38,8 +38,7 @@ std::string read_file(const std::string& path) {
 }  // namespace
 
 Graph read(const std::string& path) {
-  if (path.ends_with(".onnx"))
-    throw Failure(Fault::unsupported, fmt::format("{}: ONNX files are not read yet; write the network as .layers", path));
+  if (path.ends_with(".onnx")) throw Failure(Fault::unsupported, fmt::format("{}: an ONNX file is no text; frontend/onnx reads it", path));
   if (!path.ends_with(".layers")) {
     throw Failure(Fault::usage, fmt::format("{}: a description is a file that ends with .layers", path));
   }

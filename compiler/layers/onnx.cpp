@@ -40,9 +40,9 @@ struct ElementNumber {
 };
 /// onnx.proto, TensorProto.DataType.
 constexpr ElementNumber element_numbers[] = {
-    {ElementType::f32, 1}, {ElementType::u8, 2},      {ElementType::i8, 3},   {ElementType::u16, 4},  {ElementType::i16, 5},
-    {ElementType::i32, 6}, {ElementType::i64, 7},     {ElementType::boolean, 9}, {ElementType::f16, 10}, {ElementType::f64, 11},
-    {ElementType::u32, 12}, {ElementType::u64, 13},   {ElementType::bf16, 16},
+    {ElementType::f32, 1},  {ElementType::u8, 2},   {ElementType::i8, 3},      {ElementType::u16, 4},  {ElementType::i16, 5},
+    {ElementType::i32, 6},  {ElementType::i64, 7},  {ElementType::boolean, 9}, {ElementType::f16, 10}, {ElementType::f64, 11},
+    {ElementType::u32, 12}, {ElementType::u64, 13}, {ElementType::bf16, 16},
 };
 
 }  // namespace

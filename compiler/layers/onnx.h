@@ -48,7 +48,8 @@ struct OnnxAttribute {
   };
   std::string name;
   /// A float is the double that is nearest to its shortest decimal text: 0.1f is 0.1.
-  std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>, TensorData, Unreadable>
+  std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>, TensorData,
+               Unreadable>
       value;
 };
 
@@ -56,9 +57,9 @@ struct OnnxAttribute {
 struct OnnxNode {
   std::string name;
   std::string op_type;
-  std::string domain;    ///< empty for ai.onnx
+  std::string domain;  ///< empty for ai.onnx
   std::string overload;  ///< of a function
-  int opset = 0;       ///< the version of its domain
+  int opset = 0;  ///< the version of its domain
   std::vector<std::string> inputs, outputs;
   std::vector<OnnxAttribute> attributes;
 
@@ -70,16 +71,16 @@ struct OnnxNode {
   double real(std::string_view attribute, double fallback) const;
   std::string text(std::string_view attribute, std::string_view fallback) const;
   std::vector<std::int64_t> integers(std::string_view attribute) const;  ///< empty where absent
-  std::vector<double> reals(std::string_view attribute) const;           ///< empty where absent
+  std::vector<double> reals(std::string_view attribute) const;  ///< empty where absent
 };
 
 /// What one ONNX input is to us.
 struct OnnxInput {
   enum class Kind {
     none,
-    operand,   ///< the operand `name`
+    operand,  ///< the operand `name`
     argument,  ///< numbers known at compile time, the argument `name`
-    adapted,   ///< read by `adapt`
+    adapted,  ///< read by `adapt`
   };
   Kind kind = Kind::none;
   std::string_view name = {};
@@ -89,10 +90,10 @@ struct OnnxInput {
 struct OnnxArgument {
   enum class Kind { none, as_is, flag, word, type, only, ignored, adapted };
   Kind kind = Kind::none;
-  std::string_view onnx = {};      ///< name in ONNX
+  std::string_view onnx = {};  ///< name in ONNX
   std::string_view argument = {};  ///< name of the argument
   std::string_view fallback = {};  ///< as_is, flag, word: ONNX's default where the argument's differs; only: the one value
-  std::string_view words = {};     ///< word: renamed values, "theirs=ours" separated by spaces
+  std::string_view words = {};  ///< word: renamed values, "theirs=ours" separated by spaces
 };
 
 namespace onnx {
@@ -122,7 +123,7 @@ struct OnnxForm {
   std::string_view op_type;
   int since = 1;
   int until = 1000;
-  OnnxInput inputs[16] = {};         ///< ends at the first of kind none
+  OnnxInput inputs[16] = {};  ///< ends at the first of kind none
   OnnxArgument attributes[16] = {};  ///< ends at the first of kind none
   void (*adapt)(const OnnxNode& node, OnnxBuilder& builder) = nullptr;
   std::string_view note = {};  ///< a restriction, for docs/onnx-operators.md
@@ -152,7 +153,8 @@ class OnnxBuilder {
   /// Says how the value depends on inputs of the network: a clause for messages.
   using Explain = std::function<std::string(ValueId)>;
 
-  OnnxBuilder(Graph& graph, const OnnxNode& node, const Layer* layer, const OnnxForm& form, std::vector<ValueId> inputs, Emit emit, Explain explain);
+  OnnxBuilder(Graph& graph, const OnnxNode& node, const Layer* layer, const OnnxForm& form, std::vector<ValueId> inputs, Emit emit,
+              Explain explain);
 
   const OnnxNode& node() const { return node_; }
   const Graph& graph() const { return graph_; }
@@ -189,7 +191,7 @@ class OnnxBuilder {
   const std::vector<ValueId>& outputs() const { return outputs_; }
 
   [[noreturn]] void unsupported(std::string message) const;  ///< Failure(unsupported)
-  [[noreturn]] void fail(std::string message) const;         ///< Failure(input): the file breaks ONNX's rules
+  [[noreturn]] void fail(std::string message) const;  ///< Failure(input): the file breaks ONNX's rules
 
  private:
   Graph& graph_;

@@ -63,7 +63,8 @@ bool same(const Attribute& a, const Attribute& b) {
 /// Appends the argument unless it says what the default says.
 void append(Attributes& attributes, const Layer& layer, std::string_view name, Attribute value) {
   const Argument argument = argument_of(layer, name);
-  if (argument.name.empty()) throw Failure(Fault::bug, fmt::format("the ONNX form of {} names an argument '{}' that it has not", layer.name, name));
+  if (argument.name.empty())
+    throw Failure(Fault::bug, fmt::format("the ONNX form of {} names an argument '{}' that it has not", layer.name, name));
   value = shortest(argument, std::move(value));
   if (!argument.fallback.empty() && same(value, attribute_of(argument.fallback))) return;
   attributes.push_back({std::string(name), std::move(value)});
@@ -108,9 +109,8 @@ bool is_only(const OnnxArgument& rule, const OnnxAttribute& attribute) {
 void check_attributes(const OnnxForm& form, const OnnxBuilder& builder) {
   for (const OnnxAttribute& attribute : builder.node().attributes) {
     if (attribute.name == "consumed_inputs") continue;  // a hint on memory, up to opset 5
-    const auto* rule = std::find_if(std::begin(form.attributes), std::end(form.attributes), [&](const OnnxArgument& r) {
-      return r.kind != OnnxArgument::Kind::none && r.onnx == attribute.name;
-    });
+    const auto* rule = std::find_if(std::begin(form.attributes), std::end(form.attributes),
+                                    [&](const OnnxArgument& r) { return r.kind != OnnxArgument::Kind::none && r.onnx == attribute.name; });
     if (rule == std::end(form.attributes)) builder.unsupported(fmt::format("attribute {} is not supported", attribute.name));
     if (rule->kind == OnnxArgument::Kind::only && !is_only(*rule, attribute)) {
       builder.unsupported(fmt::format("attribute {} is supported as {} only", attribute.name, rule->fallback));
@@ -120,10 +120,16 @@ void check_attributes(const OnnxForm& form, const OnnxBuilder& builder) {
 
 }  // namespace
 
-OnnxBuilder::OnnxBuilder(Graph& graph, const OnnxNode& node, const Layer* layer, const OnnxForm& form, std::vector<ValueId> inputs, Emit emit,
-                         Explain explain)
-    : graph_(graph), node_(node), layer_(layer), form_(form), inputs_(std::move(inputs)), outputs_(node.outputs.size(), no_value),
-      emit_(std::move(emit)), explain_(std::move(explain)) {
+OnnxBuilder::OnnxBuilder(Graph& graph, const OnnxNode& node, const Layer* layer, const OnnxForm& form, std::vector<ValueId> inputs,
+                         Emit emit, Explain explain)
+    : graph_(graph),
+      node_(node),
+      layer_(layer),
+      form_(form),
+      inputs_(std::move(inputs)),
+      outputs_(node.outputs.size(), no_value),
+      emit_(std::move(emit)),
+      explain_(std::move(explain)) {
   check_attributes(form, *this);
 }
 
@@ -192,7 +198,8 @@ Op OnnxBuilder::statement() const {
       if (takes_lists(argument.kind)) {
         append(op.attributes, layer, rule->name, takes_reals(argument.kind) ? named("", reals(i)).value : named("", integers(i)).value);
       } else {
-        if (type(inputs_[i]).elements() != 1) fail(fmt::format("{} must be one number, not {}", node_.inputs[i], to_text(type(inputs_[i]))));
+        if (type(inputs_[i]).elements() != 1)
+          fail(fmt::format("{} must be one number, not {}", node_.inputs[i], to_text(type(inputs_[i]))));
         append(op.attributes, layer, rule->name, takes_reals(argument.kind) ? Attribute{reals(i).front()} : Attribute{integers(i).front()});
       }
     }
@@ -228,7 +235,8 @@ std::vector<ValueId> OnnxBuilder::emit_all(Op op, int results) {
   }
   const auto arguments = arguments_of(*layer);
   const auto place = [&](const NamedAttribute& attribute) {
-    return std::find_if(arguments.begin(), arguments.end(), [&](const Argument& a) { return a.name == attribute.name; }) - arguments.begin();
+    return std::find_if(arguments.begin(), arguments.end(), [&](const Argument& a) { return a.name == attribute.name; }) -
+           arguments.begin();
   };
   std::stable_sort(written.begin(), written.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
   op.attributes = std::move(written);

@@ -37,7 +37,8 @@ void adapt_constant(const OnnxNode& node, OnnxBuilder& builder) {
   }
   const auto bind = [&](TensorData data) { builder.bind(0, builder.constant(std::move(data))); };
   if (node.find("value_int")) return bind(own({ElementType::i64, {}}, std::vector<std::int64_t>{node.integer("value_int", 0)}));
-  if (node.find("value_float")) return bind(own({ElementType::f32, {}}, std::vector<float>{static_cast<float>(node.real("value_float", 0))}));
+  if (node.find("value_float"))
+    return bind(own({ElementType::f32, {}}, std::vector<float>{static_cast<float>(node.real("value_float", 0))}));
   if (node.find("value_ints")) return builder.bind(0, builder.constant(node.integers("value_ints")));
   if (node.find("value_floats") == nullptr) builder.fail("it has no value");
   const std::vector<double> reals = node.reals("value_floats");
@@ -67,7 +68,8 @@ void adapt_constant_of_shape(const OnnxNode& node, OnnxBuilder& builder) {
 /// start, start + delta, ... before limit.
 template <typename T>
 TensorData range(const OnnxBuilder& builder) {
-  const T start = load<T>(builder.require_known(0), 0), limit = load<T>(builder.require_known(1), 0), delta = load<T>(builder.require_known(2), 0);
+  const T start = load<T>(builder.require_known(0), 0), limit = load<T>(builder.require_known(1), 0),
+          delta = load<T>(builder.require_known(2), 0);
   if (delta == 0) builder.fail("delta must not be 0");
   const double count = std::ceil((static_cast<double>(limit) - static_cast<double>(start)) / static_cast<double>(delta));
   if (!(count < 1e8)) builder.unsupported(fmt::format("a range of {} numbers", count));
@@ -126,12 +128,12 @@ void adapt_mean_variance_normalization(const OnnxNode& node, OnnxBuilder& builde
 }
 
 constexpr OnnxForm recurrent_form(std::string_view op_type, void (*adapt)(const OnnxNode&, OnnxBuilder&)) {
-  OnnxForm form = {.op_type = "RNN",
-                   .attributes = {onnx::adapted_attribute("activations"), onnx::adapted_attribute("activation_alpha"),
-                                  onnx::adapted_attribute("activation_beta"), onnx::adapted_attribute("clip"),
-                                  onnx::adapted_attribute("direction"), onnx::ignored("hidden_size"), onnx::adapted_attribute("layout"),
-                                  onnx::adapted_attribute("linear_before_reset"), onnx::adapted_attribute("input_forget"),
-                                  onnx::ignored("output_sequence")}};
+  OnnxForm form = {
+      .op_type = "RNN",
+      .attributes = {onnx::adapted_attribute("activations"), onnx::adapted_attribute("activation_alpha"),
+                     onnx::adapted_attribute("activation_beta"), onnx::adapted_attribute("clip"), onnx::adapted_attribute("direction"),
+                     onnx::ignored("hidden_size"), onnx::adapted_attribute("layout"), onnx::adapted_attribute("linear_before_reset"),
+                     onnx::adapted_attribute("input_forget"), onnx::ignored("output_sequence")}};
   form.op_type = op_type;
   form.adapt = adapt;
   return form;
@@ -142,7 +144,9 @@ constexpr OnnxForm forms[] = {
     recurrent_form("LSTM", adapt_lstm),
     recurrent_form("RNN", adapt_rnn),
     {.op_type = "CastLike", .attributes = {onnx::ignored("saturate"), onnx::ignored("round_mode")}, .adapt = adapt_cast_like},
-    {.op_type = "LpNormalization", .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("p")}, .adapt = adapt_lp_normalization},
+    {.op_type = "LpNormalization",
+     .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("p")},
+     .adapt = adapt_lp_normalization},
     {.op_type = "Mean", .adapt = adapt_mean},
     {.op_type = "MeanVarianceNormalization", .attributes = {onnx::adapted_attribute("axes")}, .adapt = adapt_mean_variance_normalization},
     {.op_type = "Constant",

@@ -38,7 +38,9 @@ TEST(FoldConstants, ChainsBecomeOneConstant) {
 
 TEST(FoldConstants, ReductionsSoftmaxAndProducts) {
   const Graph graph = folded(
-      "  a = constant([[1, 2], [3, 4], [5, 6]])\n  b = constant([[1, 0, 2], [0, 1, 3]])\n  p = matmul(a, b)\n  r = reduce_max(p, axes=0)\n  y = add(x, r)\n", 5);
+      "  a = constant([[1, 2], [3, 4], [5, 6]])\n  b = constant([[1, 0, 2], [0, 1, 3]])\n  p = matmul(a, b)\n  r = reduce_max(p, axes=0)\n "
+      " y = add(x, r)\n",
+      5);
   ASSERT_EQ(graph.ops.size(), 1U);
   // [[1, 2, 8], [3, 4, 18], [5, 6, 28]]
   EXPECT_EQ(numbers_of(*graph.value(graph.ops.front().operands[1]).data), (std::vector<double>{5, 6, 28}));

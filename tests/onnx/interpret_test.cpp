@@ -22,7 +22,6 @@ Graph known_graph(const LayerCase& layer) {
   return graph;
 }
 
-
 class interpreted : public ::testing::TestWithParam<LayerCase> {};
 
 TEST_P(interpreted, agrees_with_reference) {
@@ -54,7 +53,8 @@ std::vector<LayerCase> exact_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(layers, interpreted_exactly, ::testing::ValuesIn(exact_cases()), [](const auto& info) { return test_name(info.param); });
+INSTANTIATE_TEST_SUITE_P(layers, interpreted_exactly, ::testing::ValuesIn(exact_cases()),
+                         [](const auto& info) { return test_name(info.param); });
 INSTANTIATE_TEST_SUITE_P(layers, interpreted, ::testing::ValuesIn(all_cases()), [](const auto& info) { return test_name(info.param); });
 
 }  // namespace

@@ -48,7 +48,9 @@ TEST(ReadOnnx, ExternalData) {
   EXPECT_EQ(load<float>(weight, 11), 11);
 }
 
-TEST_F(Folder, ExternalDataMustBeThere) { EXPECT_EQ(refusal_of([&] { read_model(place()); }).fault, Fault::input); }
+TEST_F(Folder, ExternalDataMustBeThere) {
+  EXPECT_EQ(refusal_of([&] { read_model(place()); }).fault, Fault::input);
+}
 
 TEST_F(Folder, ExternalDataMustBeLongEnough) {
   const std::string model = place();
@@ -84,7 +86,9 @@ TEST(ReadOnnx, OpsetsOfTheFuture) {
   EXPECT_NE(refusal.text.find("opset 999 is not read"), std::string::npos) << refusal.text;
 }
 
-TEST(ReadOnnx, NoFile) { EXPECT_EQ(refusal_of([] { read_model(data_path("nothing.onnx")); }).fault, Fault::usage); }
+TEST(ReadOnnx, NoFile) {
+  EXPECT_EQ(refusal_of([] { read_model(data_path("nothing.onnx")); }).fault, Fault::usage);
+}
 
 TEST_F(Folder, DamagedFilesAreRefusedOrRead) {
   const std::string good = contents(data_path("network.onnx"));

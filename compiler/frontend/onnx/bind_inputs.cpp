@@ -31,7 +31,8 @@ void bind_inputs(Model& model, const Bindings& bindings) {
       throw Failure(Fault::usage, fmt::format("--bind {}: the network has no input of that name", name), {},
                     nearest.empty() ? std::vector<std::string>() : std::vector<std::string>{fmt::format("did you mean {}?", nearest)});
     }
-    if (!fits(input->declaration, data.type)) throw Failure(Fault::usage, fmt::format("--bind {}: {} is not what the input takes", name, to_text(data.type)));
+    if (!fits(input->declaration, data.type))
+      throw Failure(Fault::usage, fmt::format("--bind {}: {} is not what the input takes", name, to_text(data.type)));
     model.inputs.erase(input);
     model.tensors.insert_or_assign(name, data);
   }

@@ -30,7 +30,8 @@ std::vector<Diagnostic> unsupported_operators(const Model& model) {
   for (const OnnxNode& node : model.nodes) {
     const bool is_known = node.domain.empty() && layers::find_onnx_form(node.op_type, node.opset).form != nullptr;
     if (is_known) continue;
-    const auto [at, is_new] = missing.try_emplace(fmt::format("{}::{}", node.domain.empty() ? "ai.onnx" : node.domain, node.op_type), Found{&node, 0});
+    const auto [at, is_new] =
+        missing.try_emplace(fmt::format("{}::{}", node.domain.empty() ? "ai.onnx" : node.domain, node.op_type), Found{&node, 0});
     ++at->second.count;
   }
   std::vector<Diagnostic> diagnostics;
@@ -38,7 +39,8 @@ std::vector<Diagnostic> unsupported_operators(const Model& model) {
     const OnnxNode& node = *found.first;
     Diagnostic diagnostic;
     diagnostic.fault = Fault::unsupported;
-    const std::string nodes = found.count == 1 ? fmt::format("node '{}'", title_of(node)) : fmt::format("{} nodes, the first is '{}'", found.count, title_of(node));
+    const std::string nodes = found.count == 1 ? fmt::format("node '{}'", title_of(node))
+                                               : fmt::format("{} nodes, the first is '{}'", found.count, title_of(node));
     diagnostic.message = fmt::format("operator {} is not supported ({})", operation, nodes);
     if (node.domain.empty() && layers::is_onnx_operator(node.op_type)) {
       diagnostic.message = fmt::format("operator {} is not supported at opset {} ({})", operation, node.opset, nodes);
@@ -120,7 +122,8 @@ class Walk {
       match.form->adapt(node, builder);
     } else {
       const int listed = match.layer->results;
-      const std::vector<ValueId> results = builder.emit_all(builder.statement(), listed > 0 ? listed : static_cast<int>(node.outputs.size()));
+      const std::vector<ValueId> results =
+          builder.emit_all(builder.statement(), listed > 0 ? listed : static_cast<int>(node.outputs.size()));
       for (std::size_t i = 0; i < results.size(); ++i) builder.bind(i, results[i]);
     }
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
@@ -165,8 +168,8 @@ class Walk {
   }
 
   bool is_known(const Op& op) const {
-    return !op.operands.empty() &&
-           std::all_of(op.operands.begin(), op.operands.end(), [&](ValueId id) { return id == no_value || graph_.value(id).data.has_value(); });
+    return !op.operands.empty() && std::all_of(op.operands.begin(), op.operands.end(),
+                                               [&](ValueId id) { return id == no_value || graph_.value(id).data.has_value(); });
   }
 
   /// The same bytes under another shape, or what the layer computes.

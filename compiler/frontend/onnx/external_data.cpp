@@ -71,7 +71,8 @@ formats::MappedFile ExternalData::read(const std::string& location, std::int64_t
   if (found == files_.end()) found = files_.emplace(location, map_below(folder_, location)).first;
   const auto size = static_cast<std::int64_t>(found->second.bytes.size());
   if (offset < 0 || offset > size) refuse(location, fmt::format("offset {} lies outside of its {} bytes", offset, size));
-  if (length < -1 || length > size - offset) refuse(location, fmt::format("{} bytes from {} on are more than its {}", length, offset, size));
+  if (length < -1 || length > size - offset)
+    refuse(location, fmt::format("{} bytes from {} on are more than its {}", length, offset, size));
   if (length < 0) length = size - offset;
   return {found->second.bytes.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(length)), found->second.owner};
 }

@@ -21,7 +21,9 @@ class Expander {
       nodes_.push_back(node);
       return;
     }
-    if (depth == depth_limit) throw Failure(Fault::input, fmt::format("function {} calls itself, or functions are nested more than {} deep", node.op_type, depth_limit));
+    if (depth == depth_limit)
+      throw Failure(Fault::input,
+                    fmt::format("function {} calls itself, or functions are nested more than {} deep", node.op_type, depth_limit));
     call(node, function->second, depth);
   }
 
@@ -31,7 +33,8 @@ class Expander {
   void call(const OnnxNode& node, const Function& function, int depth) {
     const std::string prefix = fmt::format("{}/", node.name.empty() ? fmt::format("{}_{}", node.op_type, ++count_) : node.name);
     std::map<std::string, std::string> names;  // of the body, as the caller knows them
-    for (std::size_t i = 0; i < function.inputs.size(); ++i) names[function.inputs[i]] = i < node.inputs.size() ? node.inputs[i] : std::string();
+    for (std::size_t i = 0; i < function.inputs.size(); ++i)
+      names[function.inputs[i]] = i < node.inputs.size() ? node.inputs[i] : std::string();
     for (std::size_t i = 0; i < function.outputs.size(); ++i) {
       // An output that is an input of the function is not made by a node of the body.
       if (node.has_output(i) && !names.contains(function.outputs[i])) names[function.outputs[i]] = node.outputs[i];

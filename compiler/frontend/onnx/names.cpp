@@ -71,7 +71,8 @@ std::string readable(std::string name) {
     clean += next;
   }
   while (!clean.empty() && clean.back() == '.') clean.pop_back();
-  if (std::all_of(clean.begin(), clean.end(), [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '_'; })) clean.clear();
+  if (std::all_of(clean.begin(), clean.end(), [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '_'; }))
+    clean.clear();
   if (!clean.empty() && std::isdigit(static_cast<unsigned char>(clean.front())) != 0) clean = "_" + clean;
   return clean;
 }

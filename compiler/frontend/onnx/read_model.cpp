@@ -55,8 +55,9 @@ class Reader {
     const auto own = opsets.find("");
     const int version = own == opsets.end() ? 1 : own->second;
     if (version >= layers::oldest_onnx_opset && version <= layers::newest_onnx_opset) return;
-    throw Failure(Fault::unsupported, fmt::format("{}: opset {} is not read; opsets {} to {} are", model_.path, version, layers::oldest_onnx_opset,
-                                                  layers::newest_onnx_opset),
+    throw Failure(Fault::unsupported,
+                  fmt::format("{}: opset {} is not read; opsets {} to {} are", model_.path, version, layers::oldest_onnx_opset,
+                              layers::newest_onnx_opset),
                   {}, {"onnx.version_converter converts models between opsets"});
   }
 
@@ -81,7 +82,8 @@ class Reader {
   }
 
   static Declaration declaration_of(const ::onnx::ValueInfoProto& value) {
-    if (!value.type().has_tensor_type()) throw Failure(Fault::unsupported, fmt::format("input {} is no tensor (a sequence, an optional or a map)", value.name()));
+    if (!value.type().has_tensor_type())
+      throw Failure(Fault::unsupported, fmt::format("input {} is no tensor (a sequence, an optional or a map)", value.name()));
     const auto& tensor = value.type().tensor_type();
     Declaration declaration;
     declaration.stated = true;
@@ -90,7 +92,8 @@ class Reader {
     int place = 0;
     for (const auto& dimension : tensor.shape().dim()) {
       if (dimension.has_dim_value()) {
-        if (dimension.dim_value() < 0) throw Failure(Fault::input, fmt::format("input {} has the extent {}", value.name(), dimension.dim_value()));
+        if (dimension.dim_value() < 0)
+          throw Failure(Fault::input, fmt::format("input {} has the extent {}", value.name(), dimension.dim_value()));
         declaration.dimensions.emplace_back(dimension.dim_value());
       } else {
         Expression symbol;
@@ -131,7 +134,9 @@ class Reader {
       case ::onnx::AttributeProto::FLOAT: attribute.value = shortest(proto.f()); break;
       case ::onnx::AttributeProto::STRING: attribute.value = proto.s(); break;
       case ::onnx::AttributeProto::INTS: attribute.value = std::vector<std::int64_t>(proto.ints().begin(), proto.ints().end()); break;
-      case ::onnx::AttributeProto::STRINGS: attribute.value = std::vector<std::string>(proto.strings().begin(), proto.strings().end()); break;
+      case ::onnx::AttributeProto::STRINGS:
+        attribute.value = std::vector<std::string>(proto.strings().begin(), proto.strings().end());
+        break;
       case ::onnx::AttributeProto::FLOATS: {
         std::vector<double> reals;
         for (const float real : proto.floats()) reals.push_back(shortest(real));
@@ -162,7 +167,8 @@ class Reader {
       function.outputs.assign(proto.output().begin(), proto.output().end());
       for (const ::onnx::AttributeProto& attribute : proto.attribute_proto()) function.defaults.push_back(read_attribute(attribute));
       const std::map<std::string, int> opsets = versions(proto.opset_import());
-      for (const ::onnx::NodeProto& node : proto.node()) function.nodes.push_back(read_node(node, opsets, &function, function.nodes.size()));
+      for (const ::onnx::NodeProto& node : proto.node())
+        function.nodes.push_back(read_node(node, opsets, &function, function.nodes.size()));
       functions.emplace(function_key(domain_name(proto.domain()), proto.name(), proto.overload()), std::move(function));
     }
     return functions;
@@ -175,7 +181,8 @@ class Reader {
 
 std::shared_ptr<const Proto> parse(std::span<const std::byte> file, const std::string& path) {
   constexpr std::size_t limit = std::numeric_limits<int>::max();
-  if (file.size() > limit) throw Failure(Fault::input, fmt::format("{}: an ONNX file has at most 2 GiB; larger weights are external data", path));
+  if (file.size() > limit)
+    throw Failure(Fault::input, fmt::format("{}: an ONNX file has at most 2 GiB; larger weights are external data", path));
   auto proto = std::make_shared<Proto>();
   google::protobuf::io::CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(file.data()), static_cast<int>(file.size()));
   stream.SetRecursionLimit(100);

@@ -42,7 +42,8 @@ formats::MappedFile external_bytes(const Proto& proto, ExternalData& files) {
 /// The numbers of a repeated field, each cut down to the type of an element.
 template <typename Element, typename Field>
 TensorData from_field(const Proto& proto, const TensorType& type, const Field& field) {
-  if (static_cast<std::int64_t>(field.size()) != type.elements()) wrong_size(proto, type, static_cast<std::size_t>(field.size()), "numbers");
+  if (static_cast<std::int64_t>(field.size()) != type.elements())
+    wrong_size(proto, type, static_cast<std::size_t>(field.size()), "numbers");
   std::vector<Element> numbers;
   numbers.reserve(static_cast<std::size_t>(field.size()));
   for (const auto number : field) numbers.push_back(static_cast<Element>(number));
@@ -80,8 +81,9 @@ TensorData normalized(TensorData data) {
 
 ElementType element_type(int number, const std::string& what) {
   if (const std::optional<ElementType> element = layers::element_type_of_onnx(number)) return *element;
-  const std::string name = ::onnx::TensorProto_DataType_IsValid(number) ? ::onnx::TensorProto_DataType_Name(static_cast<::onnx::TensorProto_DataType>(number))
-                                                                        : fmt::format("data type {}", number);
+  const std::string name = ::onnx::TensorProto_DataType_IsValid(number)
+                               ? ::onnx::TensorProto_DataType_Name(static_cast<::onnx::TensorProto_DataType>(number))
+                               : fmt::format("data type {}", number);
   throw Failure(Fault::unsupported, fmt::format("{} is {}, a type that Calotype has not", what, name));
 }
 
