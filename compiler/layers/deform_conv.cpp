@@ -88,6 +88,7 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
   const Window& window = shape.window;
   const Tensor& x = operands[x_at];
   const Halide::Type type = accumulator_type(x.type.element);
+  const auto has = [&](std::size_t position) { return operands.size() > position && operands[position]; };
   const std::vector<Halide::Var> at = index_variables(4);
   const Domain r = domain_over({shape.channels / shape.groups, window.kernel[0], window.kernel[1]}, "r");
 
@@ -112,10 +113,10 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
     }
     sample += share * Halide::cast(type, read_padded(x, there, {false, false, true, true}, 0));
   }
-  if (operands[mask_at]) sample *= Halide::cast(type, operands[mask_at]({at[0], cell, at[2], at[3]}));
+  if (has(mask_at)) sample *= Halide::cast(type, operands[mask_at]({at[0], cell, at[2], at[3]}));
 
   Halide::Func sum("deform_conv_sum");
-  sum(storage_order(at)) = operands[bias_at] ? Halide::cast(type, operands[bias_at]({at[1]})) : Halide::Internal::make_zero(type);
+  sum(storage_order(at)) = has(bias_at) ? Halide::cast(type, operands[bias_at]({at[1]})) : Halide::Internal::make_zero(type);
   sum(storage_order(at)) += Halide::cast(type, operands[weight_at]({at[1], r.variables[0], r.variables[1], r.variables[2]})) * sample;
   stages.accumulators.push_back(sum);
   return arithmetic::narrow(halide_type(x.type.element), sum(storage_order(index)));

@@ -89,7 +89,8 @@ Expr define_quantize(const Call& call, const std::vector<Tensor>& operands, cons
   // ONNX divides in the precision of the scale.
   quotient = arithmetic::widen(arithmetic::narrow(stored.type(), quotient));
   const Halide::Type to = halide_type(call.result().element);
-  return saturate(quotient, operands[2] ? parameter_at(call, operands[2], index) : Halide::Internal::make_zero(to), to);
+  const bool has_zero_point = operands.size() > 2 && operands[2];
+  return saturate(quotient, has_zero_point ? parameter_at(call, operands[2], index) : Halide::Internal::make_zero(to), to);
 }
 
 std::vector<TensorType> infer_dequantize(const Call& call) {
@@ -108,7 +109,7 @@ Expr define_dequantize(const Call& call, const std::vector<Tensor>& operands, co
   const Halide::Type wide = Halide::Int(32);
   const Expr scale = arithmetic::widen(parameter_at(call, operands[1], index));
   Expr distance = Halide::cast(wide, operands[0](index));
-  if (operands[2]) distance = arithmetic::subtract(distance, Halide::cast(wide, parameter_at(call, operands[2], index)));
+  if (operands.size() > 2 && operands[2]) distance = arithmetic::subtract(distance, Halide::cast(wide, parameter_at(call, operands[2], index)));
   return arithmetic::convert(halide_type(call.result().element), arithmetic::multiply(Halide::cast(scale.type(), distance), scale));
 }
 
