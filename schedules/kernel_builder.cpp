@@ -102,25 +102,38 @@ std::vector<StorageDimension> flattened(std::vector<StorageDimension> storage, c
   return storage;
 }
 
+namespace {
+
+/// Is operand number `k` one of the layer's own weights, a number for each channel?
+bool is_own_weight(const layers::Layer& layer, std::size_t k) {
+  const auto operands = layers::operands_of(layer);
+  return k < operands.size() && operands[k].kind == layers::Operand::Kind::weight;
+}
+
+/// Read at (n, c, 0..., flat cell), does the operand give the element that broadcasting at (n, c, cell) would? Trailing dimensions align: the
+/// spatial ones must be the result's, or all 1.
+bool walks_flat(const TensorType& operand, const TensorType& result) {
+  const int spatial = result.rank() - 2;
+  if (operand.rank() < spatial) return operand.elements() == 1;
+  const auto mine = operand.extents.end() - spatial;
+  return std::all_of(mine, operand.extents.end(), [](std::int64_t extent) { return extent == 1; }) ||
+         std::equal(mine, operand.extents.end(), result.extents.begin() + 2);
+}
+
+}  // namespace
+
 bool can_flatten(const plan::Plan& plan, const plan::Kernel& kernel) {
   const plan::Buffer& output = plan.buffer(kernel.output);
-  const auto spatial = [](const TensorType& type) {
-    return type.rank() < 3 ? std::vector<std::int64_t>() : std::vector<std::int64_t>(type.extents.begin() + 2, type.extents.end());
-  };
   if (output.layout.has_halo() || output.type.rank() < 3) return false;
   for (const plan::BufferId id : kernel.inputs) {
     if (plan.buffer(id).layout.has_halo()) return false;
   }
   for (std::size_t i = 1; i < kernel.ops.size(); ++i) {
     const Op& op = plan.graph.op(kernel.ops[i]);
-    for (const ValueId operand : op.operands) {
-      if (operand == no_value) continue;
-      const TensorType& type = plan.graph.value(operand).type;
-      const bool ones = std::all_of(type.extents.begin() + std::min(2, type.rank()), type.extents.end(), [](std::int64_t e) { return e == 1; });
-      const bool per_channel = type.rank() < output.type.rank() &&
-                               std::all_of(type.extents.begin() + std::min(1, type.rank()), type.extents.end(), [](std::int64_t e) { return e == 1; });
-      const bool same = type.rank() == output.type.rank() && spatial(type) == spatial(output.type);
-      if (!same && !(type.rank() == output.type.rank() && ones) && !per_channel) return false;
+    const layers::Layer& layer = *layers::find_layer(op.kind);
+    for (std::size_t k = 0; k < op.operands.size(); ++k) {
+      if (op.operands[k] == no_value || is_own_weight(layer, k)) continue;
+      if (!walks_flat(plan.graph.value(op.operands[k]).type, output.type)) return false;
     }
   }
   return true;

@@ -171,6 +171,18 @@ TEST(epilogue, residual_and_activation) {
   }
 }
 
+/// A row that broadcasts along the last axis follows a convolution whose pixels could be walked as one dimension.
+TEST(epilogue, row_after_pointwise) {
+  const Convolution c{.channels = 16, .filters = 20, .spatial = {6, 5}, .kernel = {1, 1}};
+  const Graph graph = graph_of("network test(x: f32[1, 16, 6, 5], row: f32[5]) -> z {\n  y = conv(x, filters=20, kernel=1x1)\n  z = add(y, row)\n}\n");
+  const TensorData x = input_of(c);
+  const TensorData row = random_tensor({5}, 11);
+  const CompiledRun run = compile_and_run(graph, {x, row});
+  std::vector<double> expected = plain_convolution(c, x, *weight_named(graph, "y.weight").data, *weight_named(graph, "y.bias").data);
+  for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += load_as_double(row, static_cast<std::int64_t>(i % 5));
+  EXPECT_LT(relative_error(run.results[0], expected), 2e-6);
+}
+
 /// An activation that makes something of zero must not leak into pad lanes: the second layer would read it.
 TEST(epilogue, pad_lanes_stay_zero) {
   const Convolution first{.channels = 3, .filters = 5, .spatial = {6, 6}};
