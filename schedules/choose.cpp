@@ -212,7 +212,8 @@ void choose_implementations(plan::Plan& plan, const plan::Target& target, const 
       const ValueId value = kernel.input_values[i];
       const Wish& wish = choice.inputs[i];
       const bool is_weight = plan.graph.value(value).data.has_value();
-      kernel.inputs.push_back(is_weight ? weight_for(plan, value, wish) : buffer_for(plan, value, granted(chooser, value, wish.layout, wish.any_halo)));
+      kernel.inputs.push_back(is_weight ? weight_for(plan, value, wish)
+                                        : buffer_for(plan, value, granted(chooser, value, wish.layout, wish.any_halo)));
     }
     kernel.output = output_for(chooser, kernel, choice);
     if (choice.is_alias) plan.buffer(kernel.output).alias_of = kernel.inputs.front();

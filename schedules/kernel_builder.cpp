@@ -140,11 +140,17 @@ bool can_flatten(const plan::Plan& plan, const plan::Kernel& kernel) {
 }
 
 KernelBuilder::KernelBuilder(const plan::Plan& plan, const plan::Kernel& kernel, const plan::Target& target, std::string prefix, bool flat)
-    : plan_(plan), kernel_(kernel), target_(target), prefix_(std::move(prefix)), flat_(flat), point_(make_point(plan.buffer(kernel.output), flat)) {
+    : plan_(plan),
+      kernel_(kernel),
+      target_(target),
+      prefix_(std::move(prefix)),
+      flat_(flat),
+      point_(make_point(plan.buffer(kernel.output), flat)) {
   for (std::size_t i = 0; i < kernel.inputs.size(); ++i) {
     const plan::Buffer& buffer = plan.buffer(kernel.inputs[i]);
     const std::vector<StorageDimension> storage = memory_of(buffer, flat);
-    Halide::ImageParam parameter(layers::halide_type(buffer.type.element), static_cast<int>(storage.size()), fmt::format("{}_in{}", prefix_, i));
+    Halide::ImageParam parameter(layers::halide_type(buffer.type.element), static_cast<int>(storage.size()),
+                                 fmt::format("{}_in{}", prefix_, i));
     fix_memory(parameter, storage);
     inputs_.push_back(std::move(parameter));
   }

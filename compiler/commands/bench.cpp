@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "commands/model.h"
 #include "commands/execution.h"
+#include "commands/model.h"
 #include "commands/peak.h"
 #include "commands/summary_table.h"
 #include "commands/verbs.h"
@@ -37,10 +37,16 @@ BenchOptions read_options(CLI::App& app, Arguments arguments, bool& wanted) {
   app.add_option("--input", options.inputs, "An input's array: NAME=FILE.npy, or FILE.npy in order; random numbers for the others")
       ->allow_extra_args(false)
       ->type_name("NAME=FILE");
-  app.add_option("--threads", options.threads, "Threads that a run may use (1)")->check(CLI::Range(1, CALOTYPE_THREADS_MAX))->type_name("N");
-  app.add_option("--runs", options.runs, "Runs to time (as many as fit in --seconds, at least 10)")->check(CLI::Range(1, 100'000'000))->type_name("N");
+  app.add_option("--threads", options.threads, "Threads that a run may use (1)")
+      ->check(CLI::Range(1, CALOTYPE_THREADS_MAX))
+      ->type_name("N");
+  app.add_option("--runs", options.runs, "Runs to time (as many as fit in --seconds, at least 10)")
+      ->check(CLI::Range(1, 100'000'000))
+      ->type_name("N");
   app.add_option("--warm-up", options.warm_up, "Runs before those (3)")->check(CLI::NonNegativeNumber)->type_name("N");
-  app.add_option("--seconds", options.seconds, "How long to measure where --runs is not given (2)")->check(CLI::PositiveNumber)->type_name("S");
+  app.add_option("--seconds", options.seconds, "How long to measure where --runs is not given (2)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("S");
   app.add_flag("--per-layer", options.per_layer, "Times every step of the run, too");
   app.add_flag("--json", options.json, "Prints one JSON document");
   wanted = parse(app, arguments);
@@ -126,8 +132,8 @@ std::string steps_text(const std::vector<StepRow>& steps, const Measurement& mea
     name_width = std::max(name_width, step.name.size());
     layers_width = std::max(layers_width, step.layers.size());
   }
-  std::string text = fmt::format("\n{:{}}  {:{}}  {:14}  {:>10}  {:>5}  {:>7}  {:>4}\n", "step", name_width, "layers", layers_width, "schedule",
-                                 "median", "share", "GFLOP/s", "peak");
+  std::string text = fmt::format("\n{:{}}  {:{}}  {:14}  {:>10}  {:>5}  {:>7}  {:>4}\n", "step", name_width, "layers", layers_width,
+                                 "schedule", "median", "share", "GFLOP/s", "peak");
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const StepRow& step = steps[i];
     const double time = median_of(measurement.step_us[i]);

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "commands/model.h"
 #include "commands/execution.h"
+#include "commands/model.h"
 #include "commands/verbs.h"
 #include "formats/npy.h"
 
@@ -31,11 +31,15 @@ CheckOptions read_options(CLI::App& app, Arguments arguments, bool& wanted) {
   app.add_option("--expect", options.expected, "Folder of NAME.npy for outputs and any layer; inputs too where --input gives none")
       ->required()
       ->type_name("DIR");
-  app.add_option("--input", options.inputs, "An input's array: NAME=FILE.npy, or FILE.npy in order")->allow_extra_args(false)->type_name("NAME=FILE");
+  app.add_option("--input", options.inputs, "An input's array: NAME=FILE.npy, or FILE.npy in order")
+      ->allow_extra_args(false)
+      ->type_name("NAME=FILE");
   app.add_option("--tolerance", options.tolerance, "Largest difference, as a share of the reference's largest number (1e-4)")
       ->check(CLI::NonNegativeNumber)
       ->type_name("SHARE");
-  app.add_option("--threads", options.threads, "Threads that the run may use (1)")->check(CLI::Range(1, CALOTYPE_THREADS_MAX))->type_name("N");
+  app.add_option("--threads", options.threads, "Threads that the run may use (1)")
+      ->check(CLI::Range(1, CALOTYPE_THREADS_MAX))
+      ->type_name("N");
   app.add_flag("--json", options.json, "Prints one JSON document");
   wanted = parse(app, arguments);
   return options;
@@ -68,7 +72,8 @@ std::vector<Expectation> expectations(const Graph& graph, const fs::path& folder
   for (const GraphResult& result : graph.results) add(result.name, result.value, result.declaration.channels_last);
   const auto order = [&](const Expectation& expectation) { return graph.value(expectation.value).producer; };
   std::stable_sort(list.begin(), list.end(), [&](const Expectation& a, const Expectation& b) { return order(a) < order(b); });
-  if (list.empty()) throw Failure(Fault::usage, fmt::format("--expect {}: no file there is named after an output or a layer", folder.string()));
+  if (list.empty())
+    throw Failure(Fault::usage, fmt::format("--expect {}: no file there is named after an output or a layer", folder.string()));
   return list;
 }
 
@@ -140,11 +145,13 @@ void check(Arguments arguments) {
   for (const Expectation& expectation : expected) {
     const TensorData got = session.result(executable.result_of.at(expectation.value));
     if (got.type.extents != expectation.data.type.extents) {
-      throw Failure(Fault::difference, fmt::format("{} is {}, but the reference is {}", expectation.name, to_text(got.type), to_text(expectation.data.type)));
+      throw Failure(Fault::difference,
+                    fmt::format("{} is {}, but the reference is {}", expectation.name, to_text(got.type), to_text(expectation.data.type)));
     }
     const Difference difference = difference_of(got, expectation.data);
     const bool agrees = difference.most <= options.tolerance * difference.largest;
-    rows.push_back({{"name", expectation.name}, {"agrees", agrees}, {"largest_difference", difference.most}, {"largest_value", difference.largest}});
+    rows.push_back(
+        {{"name", expectation.name}, {"agrees", agrees}, {"largest_difference", difference.most}, {"largest_value", difference.largest}});
     report += fmt::format("{} {}: largest difference {:.3g}, largest number {:.6g}\n", agrees ? "same   " : "differs", expectation.name,
                           difference.most, difference.largest);
     if (agrees || first) continue;

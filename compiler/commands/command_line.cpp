@@ -60,7 +60,9 @@ bool parse(CLI::App& app, Arguments arguments) {
 void declare_model(CLI::App& app, ModelOptions& options) {
   app.add_option("MODEL", options.path, "The description: a .layers or .onnx file")->required()->type_name("");
   app.add_option("--set", options.settings, "Binds a symbol of the description: N=8")->allow_extra_args(false)->type_name("SYMBOL=NUMBER");
-  app.add_option("--bind", options.bindings, "Makes an input of an ONNX file a constant")->allow_extra_args(false)->type_name("NAME=FILE.npy");
+  app.add_option("--bind", options.bindings, "Makes an input of an ONNX file a constant")
+      ->allow_extra_args(false)
+      ->type_name("NAME=FILE.npy");
 }
 
 Symbols symbols_of(const std::vector<std::string>& settings) {

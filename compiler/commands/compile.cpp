@@ -75,7 +75,8 @@ void compile(Arguments arguments) {
   // What is printed of a stage is that of the first target.
   if (options.emit == "fused") return print(fused_text(plans.front()));
   if (options.emit == "plan") return print(plan_text(plans.front()));
-  if (options.emit == "stmt" || options.emit == "llvm" || options.emit == "asm") return print(code_text(plans.front(), targets.front(), options.emit));
+  if (options.emit == "stmt" || options.emit == "llvm" || options.emit == "asm")
+    return print(code_text(plans.front(), targets.front(), options.emit));
   for (const plan::Plan& plan : plans) check_size(plan, options.build.size_limit);
 
   std::vector<codegen::Objects> objects;

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "cache/atomic_output.h"
-#include "commands/model.h"
 #include "commands/execution.h"
+#include "commands/model.h"
 #include "commands/tensor_text.h"
 #include "commands/verbs.h"
 #include "formats/npy.h"
@@ -39,7 +39,8 @@ struct Watch {
   std::vector<std::string_view> names;
   for (const Value& value : graph.values) names.push_back(value.name);
   std::vector<std::string> notes;
-  if (const std::string nearest = layers::nearest_name(name, names); !nearest.empty()) notes.push_back(fmt::format("did you mean '{}'?", nearest));
+  if (const std::string nearest = layers::nearest_name(name, names); !nearest.empty())
+    notes.push_back(fmt::format("did you mean '{}'?", nearest));
   throw Failure(Fault::usage, fmt::format("{} {}: the network has no value of that name", option, name), {}, std::move(notes));
 }
 
@@ -100,7 +101,9 @@ class OutputFolder {
 RunOptions read_options(CLI::App& app, Arguments arguments, bool& wanted) {
   RunOptions options;
   declare_build(app, options.build);
-  app.add_option("--input", options.inputs, "An input's array: NAME=FILE.npy, or FILE.npy in order")->allow_extra_args(false)->type_name("NAME=FILE");
+  app.add_option("--input", options.inputs, "An input's array: NAME=FILE.npy, or FILE.npy in order")
+      ->allow_extra_args(false)
+      ->type_name("NAME=FILE");
   app.add_option("--output-dir", options.output_directory, "Writes each output as NAME.npy, and outputs.json")->type_name("DIR");
   app.add_option("--dump", options.dump, "Writes the value of every layer (all) or of these, too")
       ->allow_extra_args(false)
@@ -110,7 +113,9 @@ RunOptions read_options(CLI::App& app, Arguments arguments, bool& wanted) {
       ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("LAYER");
-  app.add_option("--threads", options.threads, "Threads that the run may use (1)")->check(CLI::Range(1, CALOTYPE_THREADS_MAX))->type_name("N");
+  app.add_option("--threads", options.threads, "Threads that the run may use (1)")
+      ->check(CLI::Range(1, CALOTYPE_THREADS_MAX))
+      ->type_name("N");
   app.add_flag("--json", options.json, "Prints one JSON document: what outputs.json holds");
   wanted = parse(app, arguments);
   return options;
@@ -135,7 +140,8 @@ void run(Arguments arguments) {
   bool wanted = false;
   const RunOptions options = read_options(app, arguments, wanted);
   if (!wanted) return;
-  if (!options.dump.empty() && options.output_directory.empty()) throw Failure(Fault::usage, "--dump writes files: say where with --output-dir DIR");
+  if (!options.dump.empty() && options.output_directory.empty())
+    throw Failure(Fault::usage, "--dump writes files: say where with --output-dir DIR");
 
   Graph graph = read_model(options.build.model);
   const InputArrays inputs = read_inputs(graph, options.inputs);
@@ -165,7 +171,9 @@ void run(Arguments arguments) {
   if (folder) {
     for (const ValueId id : watch.dumped) {
       const std::string& name = graph.value(id).name;
-      const auto is_written = [&](const GraphResult& result) { return result.name == name && result.value == id && !result.declaration.channels_last; };
+      const auto is_written = [&](const GraphResult& result) {
+        return result.name == name && result.value == id && !result.declaration.channels_last;
+      };
       if (std::any_of(graph.results.begin(), graph.results.end(), is_written)) continue;
       folder->add(name, numbers_of(graph, id, executable, session, inputs));
     }

@@ -23,7 +23,8 @@ layers::Window window_of_convolution(const layers::Call& call) {
 
 RegisterTile choose_register_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target) {
   const std::int64_t accumulators = target.vector_registers >= 32 ? 28 : 12;
-  const std::int64_t most_pixels[] = {0, accumulators >= 28 ? 14 : 10, accumulators >= 28 ? 10 : 6, accumulators >= 28 ? 8 : 4, accumulators >= 28 ? 5 : 3};
+  const std::int64_t most_pixels[] = {0, accumulators >= 28 ? 14 : 10, accumulators >= 28 ? 10 : 6, accumulators >= 28 ? 8 : 4,
+                                      accumulators >= 28 ? 5 : 3};
   RegisterTile best;
   double best_cost = 1e30;
   for (std::int64_t channels = 1; channels <= 4; ++channels) {

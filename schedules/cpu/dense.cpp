@@ -33,7 +33,9 @@ std::optional<Choice> choose_dense(const Question& question) {
   const std::int64_t rows = x.rank() < 2 ? 1 : x.extents[static_cast<std::size_t>(x.rank() - 2)];
   const bool many_registers = question.target.vector_registers >= 32;
   const std::int64_t row_tile = best_tile(rows, many_registers ? 7 : 4);
-  const std::int64_t most = row_tile == 1 ? 8 : many_registers ? std::max<std::int64_t>(1, 28 / row_tile) : std::max<std::int64_t>(1, 12 / row_tile);
+  const std::int64_t most = row_tile == 1    ? 8
+                            : many_registers ? std::max<std::int64_t>(1, 28 / row_tile)
+                                             : std::max<std::int64_t>(1, 12 / row_tile);
   const std::int64_t tile = best_tile(vectors, std::min<std::int64_t>(8, most));
   ConvPacking packing;
   packing.lanes = lanes;
@@ -101,7 +103,10 @@ Func build_dense(KernelBuilder& builder) {
   for (const auto& loop : outer) order.emplace_back(loop.first);
   output.reorder(order);
 
-  sum.compute_at(output, has_rows ? row_outer : unit_outer).store_in(Halide::MemoryType::Stack).bound_extent(lane, lanes).bound_extent(vector, vectors);
+  sum.compute_at(output, has_rows ? row_outer : unit_outer)
+      .store_in(Halide::MemoryType::Stack)
+      .bound_extent(lane, lanes)
+      .bound_extent(vector, vectors);
   sum.vectorize(lane).unroll(vector);
   const RVar chunk("chunk");
   const RVar step("step");

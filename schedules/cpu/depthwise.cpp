@@ -81,7 +81,8 @@ Func build_depthwise(KernelBuilder& builder) {
   for (std::size_t i = 0; i < rank; ++i) {
     const std::size_t d = rank - 1 - i;  // x first
     const Expr reduction = r[static_cast<int>(i)];
-    const Expr cell = at[1 + i] * static_cast<int>(window.stride[d]) + reduction * static_cast<int>(window.dilation[d]) - static_cast<int>(window.begin[d]);
+    const Expr cell = at[1 + i] * static_cast<int>(window.stride[d]) + reduction * static_cast<int>(window.dilation[d]) -
+                      static_cast<int>(window.begin[d]);
     const auto extent = static_cast<int>(type.extents[d + 2]);
     const bool leaves = window.leaves_operand(d);
     operand_at.push_back(leaves ? Halide::clamp(cell, 0, extent - 1) : cell);
@@ -105,7 +106,8 @@ Func build_depthwise(KernelBuilder& builder) {
   const auto pixels = static_cast<int>(std::min(builder.parameter("pixels"), storage[1].extent));
   const Var pixel_outer("pixel_outer");
   const Var pixel_inner("pixel_inner");
-  output.split(pixel, pixel_outer, pixel_inner, pixels, storage[1].extent % pixels == 0 ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
+  output.split(pixel, pixel_outer, pixel_inner, pixels,
+               storage[1].extent % pixels == 0 ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
   std::vector<Halide::VarOrRVar> order = {lane, pixel_inner, pixel_outer};
   std::vector<std::pair<Var, std::int64_t>> outer;
   for (std::size_t i = 2; i < at.size(); ++i) outer.emplace_back(at[i], storage[i].extent);

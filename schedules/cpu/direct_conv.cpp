@@ -77,8 +77,9 @@ std::optional<Choice> choose_direct_conv(const Question& question) {
   operand.any_halo = true;
   const std::int64_t lanes = choice.output.block;
   const std::int64_t blocks = (weight.extents[0] + lanes - 1) / lanes;
-  const std::int64_t width = is_pointwise(window) ? question.output_type().elements() / (question.output_type().extents[0] * question.output_type().extents[1])
-                                                  : question.output_type().extents.back();
+  const std::int64_t width =
+      is_pointwise(window) ? question.output_type().elements() / (question.output_type().extents[0] * question.output_type().extents[1])
+                           : question.output_type().extents.back();
   const RegisterTile tile = choose_register_tile(blocks, width, question.target);
   choice.parameters = {{"channels", tile.channels}, {"pixels", tile.pixels}, {flat_parameter, is_pointwise(window) ? 1 : 0}};
   ConvPacking packing;
@@ -119,7 +120,8 @@ Func build_direct_conv(KernelBuilder& builder) {
   for (std::size_t i = 0; i < rank; ++i) {
     const std::size_t d = rank - 1 - i;  // x first
     const auto k = static_cast<int>(i) + 1;
-    operand_at.push_back(at[1 + i] * static_cast<int>(window.stride[d]) + r[k] * static_cast<int>(window.dilation[d]) - static_cast<int>(window.begin[d]));
+    operand_at.push_back(at[1 + i] * static_cast<int>(window.stride[d]) + r[k] * static_cast<int>(window.dilation[d]) -
+                         static_cast<int>(window.begin[d]));
     weight_at.push_back(r[k]);
   }
   const auto input_block = static_cast<int>(rank) + 1;
@@ -147,7 +149,8 @@ Func build_direct_conv(KernelBuilder& builder) {
   const Var pixel_outer("pixel_outer");
   const Var pixel_inner("pixel_inner");
   output.split(block, block_outer, block_inner, tile, TailStrategy::RoundUp);
-  output.split(pixel, pixel_outer, pixel_inner, pixels, storage[1].extent % pixels == 0 ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
+  output.split(pixel, pixel_outer, pixel_inner, pixels,
+               storage[1].extent % pixels == 0 ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
   std::vector<Halide::VarOrRVar> order = {lane, pixel_inner, block_inner, pixel_outer};
   std::vector<std::pair<Var, std::int64_t>> outer;
   for (std::size_t i = 2; i < rank + 1; ++i) outer.emplace_back(at[i], storage[i].extent);

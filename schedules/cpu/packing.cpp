@@ -25,7 +25,8 @@ void pack_conv(const ConvPacking& packing, const TensorData& source, std::span<s
     const std::int64_t output_tile = o / vectors;
     const std::int64_t within = o % vectors;
     for (std::int64_t i = 0; i < packing.channels; ++i) {
-      const std::int64_t row = (output_tile * packing.input_blocks() + i / packing.input_lanes) * block + i % packing.input_lanes * vectors + within;
+      const std::int64_t row =
+          (output_tile * packing.input_blocks() + i / packing.input_lanes) * block + i % packing.input_lanes * vectors + within;
       const std::int64_t from = (o * packing.channels + i) * cells;
       for (std::int64_t k = 0; k < cells; ++k) store(destination, row + k * vectors * packing.input_lanes, load<float>(source, from + k));
     }
@@ -66,7 +67,8 @@ Wish packed_depthwise_weights(std::int64_t channels, std::int64_t lanes, const s
   wish.pack = [channels, lanes, cells](const TensorData& source, std::span<std::byte> destination) {
     std::memset(destination.data(), 0, destination.size());
     for (std::int64_t c = 0; c < channels; ++c) {
-      for (std::int64_t k = 0; k < cells; ++k) store(destination, (c / lanes * cells + k) * lanes + c % lanes, load<float>(source, c * cells + k));
+      for (std::int64_t k = 0; k < cells; ++k)
+        store(destination, (c / lanes * cells + k) * lanes + c % lanes, load<float>(source, c * cells + k));
     }
   };
   return wish;

@@ -40,9 +40,9 @@ constexpr int taps = 3;
 
 /// What follows from shape and parameters.
 struct Tiling {
-  std::int64_t results = 4;   ///< m
-  std::int64_t columns = 0;   ///< tiles in a row
-  std::int64_t rows = 0;      ///< rows of tiles
+  std::int64_t results = 4;  ///< m
+  std::int64_t columns = 0;  ///< tiles in a row
+  std::int64_t rows = 0;  ///< rows of tiles
   std::int64_t planes() const { return (results + taps - 1) * (results + taps - 1); }
 };
 
@@ -100,8 +100,9 @@ Wish transformed_weights(const TensorType& weight, std::int64_t lanes, std::int6
     for (std::int64_t o = 0; o < filters; ++o) {
       const std::int64_t block = o / lanes;
       for (std::int64_t c = 0; c < channels; ++c) {
-        const std::int64_t at = o % lanes + lanes * (block % tile + tile * (c % lanes + lanes * (c / lanes + input_blocks * (block / tile % (chunk / tile))))) +
-                                block / chunk * plane_stride * points * points;
+        const std::int64_t at =
+            o % lanes + lanes * (block % tile + tile * (c % lanes + lanes * (c / lanes + input_blocks * (block / tile % (chunk / tile))))) +
+            block / chunk * plane_stride * points * points;
         double g[taps][taps];
         for (int y = 0; y < taps; ++y) {
           for (int x = 0; x < taps; ++x) g[y][x] = static_cast<double>(load<float>(source, ((o * channels + c) * taps + y) * taps + x));
@@ -115,7 +116,8 @@ Wish transformed_weights(const TensorType& weight, std::int64_t lanes, std::int6
             double sum = 0;
             for (int x = 0; x < taps; ++x) sum += transform.filter[static_cast<std::size_t>(j)][static_cast<std::size_t>(x)] * row[x];
             const auto number = static_cast<float>(sum);
-            std::memcpy(destination.data() + static_cast<std::size_t>(at + (j + i * points) * plane_stride) * sizeof number, &number, sizeof number);
+            std::memcpy(destination.data() + static_cast<std::size_t>(at + (j + i * points) * plane_stride) * sizeof number, &number,
+                        sizeof number);
           }
         }
       }
@@ -208,26 +210,34 @@ Func build_winograd(KernelBuilder& builder) {
     for (const auto& weights : matrix) rows.push_back(weighted(weights, element));
     return Halide::mux(row, rows);
   };
-  Func rows_transformed(name("_v1")), transformed(name("_v")), sum(name("_sum")), product(name("_m")), columns_back(name("_y1")), back(name("_y"));
+  Func rows_transformed(name("_v1")), transformed(name("_v")), sum(name("_sum")), product(name("_m")), columns_back(name("_y1")),
+      back(name("_y"));
   const Expr first_x = t % columns * results - static_cast<int>(window.begin[1]);
   const Expr first_y = t / columns * results - static_cast<int>(window.begin[0]);
-  rows_transformed(lane, e, i, t, k, n) = product_with(i, transform.input, sum_by_parity, [&](int r) { return operand(lane, first_x + e, first_y + r, k, n); });
-  transformed(lane, t, k, j, i, n) = product_with(j, transform.input, sum_by_parity, [&](int r) { return rows_transformed(lane, r, i, t, k, n); });
+  rows_transformed(lane, e, i, t, k, n) =
+      product_with(i, transform.input, sum_by_parity, [&](int r) { return operand(lane, first_x + e, first_y + r, k, n); });
+  transformed(lane, t, k, j, i, n) =
+      product_with(j, transform.input, sum_by_parity, [&](int r) { return rows_transformed(lane, r, i, t, k, n); });
   const Halide::RDom r(0, lanes, 0, static_cast<int>(packed[3]), name("_r"));
   sum(lane, t, block, j, i, n) = 0.0F;
-  sum(lane, t, block, j, i, n) +=
-      weight(lane, block % tile, r.x, r.y, block / tile % (chunk / tile), j + i * points, block / chunk) * transformed(r.x, t, r.y, j, i, n);
+  sum(lane, t, block, j, i, n) += weight(lane, block % tile, r.x, r.y, block / tile % (chunk / tile), j + i * points, block / chunk) *
+                                  transformed(r.x, t, r.y, j, i, n);
   product(lane, t, block, j, i, n) = sum(lane, t, block, j, i, n);
-  columns_back(lane, j, p, t, block, n) = product_with(p, transform.output, sum_by_pairs, [&](int s) { return product(lane, t, block, j, s, n); });
-  back(lane, q, p, t, block, n) = product_with(q, transform.output, sum_by_pairs, [&](int s) { return columns_back(lane, s, p, t, block, n); });
+  columns_back(lane, j, p, t, block, n) =
+      product_with(p, transform.output, sum_by_pairs, [&](int s) { return product(lane, t, block, j, s, n); });
+  back(lane, q, p, t, block, n) =
+      product_with(q, transform.output, sum_by_pairs, [&](int s) { return columns_back(lane, s, p, t, block, n); });
   Expr value = back(lane, x % results, y % results, x / results + columns * (y / results), block, n);
   if (bias_at >= 0) value += builder.input(bias_at)(block * lanes + lane);
   Func output = builder.make_output(builder.finish(value));
 
   /* The schedule. */
   const Var xo("xo"), xi("xi"), yo("yo"), yi("yi"), yb("yb"), ys("ys"), oo("oo"), oi("oi"), to("to"), ti("ti"), mo("mo"), mi("mi");
-  const auto exact_or_guarded = [](std::int64_t extent, std::int64_t factor) { return extent % factor == 0 ? TailStrategy::RoundUp : TailStrategy::GuardWithIf; };
-  output.split(x, xo, xi, results, exact_or_guarded(window.output[1], results)).split(y, yo, yi, results, exact_or_guarded(window.output[0], results));
+  const auto exact_or_guarded = [](std::int64_t extent, std::int64_t factor) {
+    return extent % factor == 0 ? TailStrategy::RoundUp : TailStrategy::GuardWithIf;
+  };
+  output.split(x, xo, xi, results, exact_or_guarded(window.output[1], results))
+      .split(y, yo, yi, results, exact_or_guarded(window.output[0], results));
   output.split(yo, yb, ys, strip, TailStrategy::RoundUp).split(block, oo, oi, chunk, TailStrategy::RoundUp);
   output.reorder(lane, xi, yi, xo, ys, oi, oo, yb, n).vectorize(lane).unroll(xi).unroll(yi);
   if (strip >= tiling.rows) {

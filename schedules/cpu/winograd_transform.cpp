@@ -71,7 +71,8 @@ WinogradTransform winograd_transform(int results, int taps) {
     for (int k = 0; k < taps; ++k) filter.push_back(at_infinity ? (k == taps - 1 ? 1.0 : 0.0) : std::pow(point, k) / scale);
     transform.filter.push_back(std::move(filter));
     for (int i = 0; i < results; ++i) {
-      transform.output[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] = at_infinity ? (i == results - 1 ? 1.0 : 0.0) : std::pow(point, i);
+      transform.output[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] =
+          at_infinity ? (i == results - 1 ? 1.0 : 0.0) : std::pow(point, i);
     }
   }
   return transform;

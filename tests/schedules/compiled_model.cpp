@@ -63,7 +63,8 @@ std::vector<TensorData> run(const codegen::LoadedModel& model, const std::vector
   if (opened != CALOTYPE_OK) throw Failure(Fault::machine, model.status_text(opened));
   std::vector<std::vector<std::byte>> buffers;
   for (std::size_t i = 0; i < model.inputs.size(); ++i) {
-    buffers.push_back(model.inputs[i].channels_last ? reordered(inputs[i], true) : std::vector<std::byte>(inputs[i].bytes.begin(), inputs[i].bytes.end()));
+    buffers.push_back(model.inputs[i].channels_last ? reordered(inputs[i], true)
+                                                    : std::vector<std::byte>(inputs[i].bytes.begin(), inputs[i].bytes.end()));
   }
   for (const codegen::Port& port : model.results) buffers.emplace_back(static_cast<std::size_t>(port.bytes), std::byte{0xff});
   std::vector<const void*> io;

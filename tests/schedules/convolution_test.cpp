@@ -19,7 +19,9 @@ struct Convolution {
   std::vector<std::int64_t> kernel = {3, 3};
   std::vector<std::int64_t> stride = {}, dilation = {}, begin = {}, end = {};  // empty: 1, 1, 0, 0
 
-  std::int64_t at(const std::vector<std::int64_t>& list, std::size_t d, std::int64_t fallback) const { return list.empty() ? fallback : list[d]; }
+  std::int64_t at(const std::vector<std::int64_t>& list, std::size_t d, std::int64_t fallback) const {
+    return list.empty() ? fallback : list[d];
+  }
   std::int64_t output(std::size_t d) const {
     const std::int64_t span = (kernel[d] - 1) * at(dilation, d, 1) + 1;
     return (spatial[d] + at(begin, d, 0) + at(end, d, 0) - span) / at(stride, d, 1) + 1;
@@ -107,63 +109,109 @@ void expect_right(const Convolution& c, const std::string& schedule, double boun
   const Graph graph = graph_of(text);
   const TensorData x = input_of(c);
   const CompiledRun run = compile_and_run(graph, {x});
-  EXPECT_TRUE(std::find(run.schedules.begin(), run.schedules.end(), schedule) != run.schedules.end()) << "expected the template " << schedule;
+  EXPECT_TRUE(std::find(run.schedules.begin(), run.schedules.end(), schedule) != run.schedules.end())
+      << "expected the template " << schedule;
   const std::vector<double> expected = plain_convolution(c, x, *weight_named(graph, "y.weight").data, *weight_named(graph, "y.bias").data);
   EXPECT_LT(relative_error(run.results[0], expected), bound);
 }
 
-TEST(direct_conv, first_layer_from_planar_data) { expect_right({.channels = 3, .filters = 32, .spatial = {21, 19}, .stride = {2, 2}, .begin = {1, 1}, .end = {1, 1}}, "direct_conv"); }
+TEST(direct_conv, first_layer_from_planar_data) {
+  expect_right({.channels = 3, .filters = 32, .spatial = {21, 19}, .stride = {2, 2}, .begin = {1, 1}, .end = {1, 1}}, "direct_conv");
+}
 TEST(direct_conv, one_channel_to_few) { expect_right({.channels = 1, .filters = 6, .spatial = {12, 13}, .kernel = {5, 5}}, "direct_conv"); }
 TEST(direct_conv, channels_no_multiple_of_the_vector) {
   expect_right({.channels = 19, .filters = 37, .spatial = {7, 11}, .stride = {1, 2}, .begin = {1, 1}, .end = {1, 1}}, "direct_conv");
 }
-TEST(direct_conv, pointwise_flattens_pixels) { expect_right({.channels = 40, .filters = 48, .spatial = {7, 7}, .kernel = {1, 1}}, "direct_conv"); }
-TEST(direct_conv, pointwise_batch) { expect_right({.batch = 3, .channels = 24, .filters = 17, .spatial = {5, 3}, .kernel = {1, 1}}, "direct_conv"); }
-TEST(direct_conv, pointwise_stride) { expect_right({.channels = 16, .filters = 32, .spatial = {9, 9}, .kernel = {1, 1}, .stride = {2, 2}}, "direct_conv"); }
+TEST(direct_conv, pointwise_flattens_pixels) {
+  expect_right({.channels = 40, .filters = 48, .spatial = {7, 7}, .kernel = {1, 1}}, "direct_conv");
+}
+TEST(direct_conv, pointwise_batch) {
+  expect_right({.batch = 3, .channels = 24, .filters = 17, .spatial = {5, 3}, .kernel = {1, 1}}, "direct_conv");
+}
+TEST(direct_conv, pointwise_stride) {
+  expect_right({.channels = 16, .filters = 32, .spatial = {9, 9}, .kernel = {1, 1}, .stride = {2, 2}}, "direct_conv");
+}
 TEST(direct_conv, odd_padding_at_the_end) {
   expect_right({.channels = 16, .filters = 16, .spatial = {8, 10}, .stride = {2, 2}, .begin = {0, 0}, .end = {1, 1}}, "direct_conv");
 }
 TEST(direct_conv, uneven_everything) {
-  expect_right({.channels = 20, .filters = 33, .spatial = {11, 14}, .kernel = {3, 5}, .stride = {1, 2}, .dilation = {2, 1}, .begin = {3, 0}, .end = {1, 2}},
+  expect_right({.channels = 20,
+                .filters = 33,
+                .spatial = {11, 14},
+                .kernel = {3, 5},
+                .stride = {1, 2},
+                .dilation = {2, 1},
+                .begin = {3, 0},
+                .end = {1, 2}},
                "direct_conv");
 }
 TEST(direct_conv, extent_one) { expect_right({.channels = 17, .filters = 5, .spatial = {1, 1}, .kernel = {1, 1}}, "direct_conv"); }
-TEST(direct_conv, one_dimension) { expect_right({.channels = 16, .filters = 24, .spatial = {50}, .kernel = {3}, .dilation = {4}, .begin = {8}, .end = {0}}, "direct_conv"); }
-TEST(direct_conv, three_dimensions) {
-  expect_right({.channels = 16, .filters = 20, .spatial = {4, 6, 7}, .kernel = {3, 3, 3}, .begin = {1, 1, 1}, .end = {1, 1, 1}}, "direct_conv");
+TEST(direct_conv, one_dimension) {
+  expect_right({.channels = 16, .filters = 24, .spatial = {50}, .kernel = {3}, .dilation = {4}, .begin = {8}, .end = {0}}, "direct_conv");
 }
-TEST(direct_conv, large_kernel_same) { expect_right({.channels = 3, .filters = 64, .spatial = {30, 31}, .kernel = {7, 7}, .stride = {2, 2}, .begin = {3, 3}, .end = {3, 3}}, "direct_conv"); }
+TEST(direct_conv, three_dimensions) {
+  expect_right({.channels = 16, .filters = 20, .spatial = {4, 6, 7}, .kernel = {3, 3, 3}, .begin = {1, 1, 1}, .end = {1, 1, 1}},
+               "direct_conv");
+}
+TEST(direct_conv, large_kernel_same) {
+  expect_right({.channels = 3, .filters = 64, .spatial = {30, 31}, .kernel = {7, 7}, .stride = {2, 2}, .begin = {3, 3}, .end = {3, 3}},
+               "direct_conv");
+}
 
 /// The stated bound of the reformulation, with head room below the 1e-4 that --accuracy fast promises: 2e-5 of the largest for 4x4 results.
-TEST(winograd, four_by_four_results) { expect_right({.channels = 64, .filters = 64, .spatial = {28, 28}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 2e-5); }
-TEST(winograd, strips_of_a_large_map) { expect_right({.channels = 16, .filters = 48, .spatial = {60, 57}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 2e-5); }
-TEST(winograd, tiles_that_hang_over) { expect_right({.channels = 35, .filters = 37, .spatial = {15, 18}, .begin = {1, 0}, .end = {0, 1}}, "winograd", 2e-5); }
+TEST(winograd, four_by_four_results) {
+  expect_right({.channels = 64, .filters = 64, .spatial = {28, 28}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 2e-5);
+}
+TEST(winograd, strips_of_a_large_map) {
+  expect_right({.channels = 16, .filters = 48, .spatial = {60, 57}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 2e-5);
+}
+TEST(winograd, tiles_that_hang_over) {
+  expect_right({.channels = 35, .filters = 37, .spatial = {15, 18}, .begin = {1, 0}, .end = {0, 1}}, "winograd", 2e-5);
+}
 TEST(winograd, no_padding) { expect_right({.channels = 32, .filters = 32, .spatial = {17, 31}}, "winograd", 2e-5); }
-TEST(winograd, two_by_two_results) { expect_right({.channels = 80, .filters = 96, .spatial = {7, 7}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 5e-6); }
-TEST(winograd, batch) { expect_right({.batch = 3, .channels = 32, .filters = 32, .spatial = {13, 14}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 2e-5); }
-TEST(winograd, prime_rows) { expect_right({.channels = 16, .filters = 16, .spatial = {44, 29}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 2e-5); }
+TEST(winograd, two_by_two_results) {
+  expect_right({.channels = 80, .filters = 96, .spatial = {7, 7}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 5e-6);
+}
+TEST(winograd, batch) {
+  expect_right({.batch = 3, .channels = 32, .filters = 32, .spatial = {13, 14}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 2e-5);
+}
+TEST(winograd, prime_rows) {
+  expect_right({.channels = 16, .filters = 16, .spatial = {44, 29}, .begin = {1, 1}, .end = {1, 1}}, "winograd", 2e-5);
+}
 
 TEST(depthwise, same_padding) {
   expect_right({.channels = 32, .filters = 32, .groups = 32, .spatial = {15, 17}, .begin = {1, 1}, .end = {1, 1}}, "depthwise");
 }
 TEST(depthwise, stride_and_odd_channels) {
-  expect_right({.channels = 21, .filters = 21, .groups = 21, .spatial = {14, 9}, .kernel = {5, 5}, .stride = {2, 2}, .begin = {1, 1}, .end = {2, 2}}, "depthwise");
+  expect_right(
+      {.channels = 21, .filters = 21, .groups = 21, .spatial = {14, 9}, .kernel = {5, 5}, .stride = {2, 2}, .begin = {1, 1}, .end = {2, 2}},
+      "depthwise");
 }
-TEST(depthwise, narrow) { expect_right({.channels = 16, .filters = 16, .groups = 16, .spatial = {3, 2}, .begin = {1, 1}, .end = {1, 1}}, "depthwise"); }
-TEST(depthwise, one_dimension) { expect_right({.channels = 18, .filters = 18, .groups = 18, .spatial = {33}, .kernel = {3}, .begin = {2}, .end = {0}}, "depthwise"); }
+TEST(depthwise, narrow) {
+  expect_right({.channels = 16, .filters = 16, .groups = 16, .spatial = {3, 2}, .begin = {1, 1}, .end = {1, 1}}, "depthwise");
+}
+TEST(depthwise, one_dimension) {
+  expect_right({.channels = 18, .filters = 18, .groups = 18, .spatial = {33}, .kernel = {3}, .begin = {2}, .end = {0}}, "depthwise");
+}
 
-TEST(generic, groups) { expect_right({.channels = 8, .filters = 12, .groups = 4, .spatial = {9, 7}, .begin = {1, 1}, .end = {1, 1}}, "generic"); }
-TEST(generic, depthwise_multiplier) { expect_right({.channels = 5, .filters = 10, .groups = 5, .spatial = {9, 20}, .begin = {1, 0}, .end = {0, 1}}, "generic"); }
+TEST(generic, groups) {
+  expect_right({.channels = 8, .filters = 12, .groups = 4, .spatial = {9, 7}, .begin = {1, 1}, .end = {1, 1}}, "generic");
+}
+TEST(generic, depthwise_multiplier) {
+  expect_right({.channels = 5, .filters = 10, .groups = 5, .spatial = {9, 20}, .begin = {1, 0}, .end = {0, 1}}, "generic");
+}
 
 /// relu(conv(x) + x), and the same bits at any thread count.
 TEST(epilogue, residual_and_activation) {
   const Convolution c{.channels = 35, .filters = 35, .spatial = {20, 23}, .begin = {1, 1}, .end = {1, 1}};
-  const std::string text = "network test(x: f32[1, 35, 20, 23]) -> z {\n  y = conv(x, filters=35, kernel=3x3, padding=1)\n  z = add(y, x, activation=relu)\n}\n";
+  const std::string text =
+      "network test(x: f32[1, 35, 20, 23]) -> z {\n  y = conv(x, filters=35, kernel=3x3, padding=1)\n  z = add(y, x, activation=relu)\n}\n";
   const Graph graph = graph_of(text);
   const TensorData x = input_of(c);
   const CompiledRun run = compile_and_run(graph, {x});
   std::vector<double> expected = plain_convolution(c, x, *weight_named(graph, "y.weight").data, *weight_named(graph, "y.bias").data);
-  for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = std::max(0.0, expected[i] + load_as_double(x, static_cast<std::int64_t>(i)));
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    expected[i] = std::max(0.0, expected[i] + load_as_double(x, static_cast<std::int64_t>(i)));
   EXPECT_LT(relative_error(run.results[0], expected), 2e-5);
   for (const int threads : {2, 4}) {
     const CompiledRun other = compile_and_run(graph, {x}, threads);
@@ -174,7 +222,8 @@ TEST(epilogue, residual_and_activation) {
 /// A row that broadcasts along the last axis follows a convolution whose pixels could be walked as one dimension.
 TEST(epilogue, row_after_pointwise) {
   const Convolution c{.channels = 16, .filters = 20, .spatial = {6, 5}, .kernel = {1, 1}};
-  const Graph graph = graph_of("network test(x: f32[1, 16, 6, 5], row: f32[5]) -> z {\n  y = conv(x, filters=20, kernel=1x1)\n  z = add(y, row)\n}\n");
+  const Graph graph =
+      graph_of("network test(x: f32[1, 16, 6, 5], row: f32[5]) -> z {\n  y = conv(x, filters=20, kernel=1x1)\n  z = add(y, row)\n}\n");
   const TensorData x = input_of(c);
   const TensorData row = random_tensor({5}, 11);
   const CompiledRun run = compile_and_run(graph, {x, row});
@@ -188,7 +237,8 @@ TEST(epilogue, pad_lanes_stay_zero) {
   const Convolution first{.channels = 3, .filters = 5, .spatial = {6, 6}};
   const Convolution second{.channels = 5, .filters = 7, .spatial = {4, 4}, .kernel = {1, 1}};
   const std::string text =
-      "network test(x: f32[1, 3, 6, 6]) -> y {\n  a = conv(x, filters=5, kernel=3x3, activation=sigmoid)\n  y = conv(filters=7, kernel=1x1)\n}\n";
+      "network test(x: f32[1, 3, 6, 6]) -> y {\n  a = conv(x, filters=5, kernel=3x3, activation=sigmoid)\n  y = conv(filters=7, "
+      "kernel=1x1)\n}\n";
   const Graph graph = graph_of(text);
   const TensorData x = input_of(first);
   const CompiledRun run = compile_and_run(graph, {x});
@@ -196,7 +246,8 @@ TEST(epilogue, pad_lanes_stay_zero) {
   std::vector<float> activated;
   for (const double number : middle) activated.push_back(static_cast<float>(1.0 / (1.0 + std::exp(-number))));
   const TensorData between = own({ElementType::f32, {1, 5, 4, 4}}, std::move(activated));
-  const std::vector<double> expected = plain_convolution(second, between, *weight_named(graph, "y.weight").data, *weight_named(graph, "y.bias").data);
+  const std::vector<double> expected =
+      plain_convolution(second, between, *weight_named(graph, "y.weight").data, *weight_named(graph, "y.bias").data);
   EXPECT_LT(relative_error(run.results[0], expected), 3e-6);
 }
 
