@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "cache/temporary_folder.h"
 #include "codegen/merge.h"
 #include "codegen/package.h"
 #include "ir/failure.h"
@@ -21,27 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-/// A folder that is gone when this is.
-struct TemporaryFolder {
-  fs::path path;
-
-  TemporaryFolder() {
-    std::error_code error;
-    fs::path base = fs::temp_directory_path(error);
-    std::string pattern = ((error ? fs::path("/tmp") : base) / "calotype-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-      throw Failure(Fault::machine, fmt::format("cannot create a folder in {}: {}", base.string(), std::strerror(errno)));
-    }
-    path = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
 
 std::vector<Port> ports_of(const Json& list) {
   std::vector<Port> ports;
@@ -94,7 +74,7 @@ void find(Function& function, void* library, const std::string& symbol) {
 LoadedModel load(const fs::path& archive, const fs::path& manifest) {
   LoadedModel model = read_manifest(manifest);
   if (!fs::is_regular_file(archive)) throw Failure(Fault::machine, fmt::format("cannot read {}", archive.string()));
-  const TemporaryFolder folder;
+  const cache::TemporaryFolder folder;
   const fs::path shared = folder.path / "model.so";
   // The C library's symbols are left open: the process that loads this has them. -Bsymbolic keeps several models' pools apart from the process's.
   run_lld({"-shared", "-Bsymbolic", "-z", "now", "--whole-archive", archive.string(), "-o", shared.string()});

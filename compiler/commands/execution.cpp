@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cache/temporary_folder.h"
 #include "codegen/link.h"
 #include "layers/layer.h"
 
@@ -16,26 +17,6 @@ namespace calotype::commands {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A folder that goes with its scope.
-struct TemporaryFolder {
-  fs::path path;
-
-  TemporaryFolder() {
-    std::error_code error;
-    const fs::path base = fs::temp_directory_path(error);
-    std::string pattern = ((error ? fs::path("/tmp") : base) / "calotype-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-      throw Failure(Fault::machine, fmt::format("cannot create a folder like {}: {}", pattern, std::strerror(errno)));
-    path = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
 
 std::vector<StepRow> rows_of(const plan::Plan& plan) {
   std::vector<StepRow> rows;
@@ -78,7 +59,7 @@ Executable build(Graph graph, const BuildOptions& options, const Visibility& vis
   plan::Plan plan = make_plan(std::move(graph), target, options);
   if (visibility.step_times) executable.steps = rows_of(plan);
   const codegen::Objects objects = make_objects(plan, target, options.jobs);
-  const TemporaryFolder folder;
+  const cache::TemporaryFolder folder;
   codegen::Library library;
   library.name = "calotype_loaded";
   library.original_name = plan.graph.name;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "cache/temporary_folder.h"
 #include "codegen/generate.h"
 #include "codegen/link.h"
 #include "codegen/load.h"
@@ -20,18 +21,6 @@ namespace calotype::testing {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct TemporaryFolder {
-  fs::path path;
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "calotype-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw Failure(Fault::machine, "no temporary folder");
-    path = name;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { fs::remove_all(path); }
-};
 
 /// Position in channels-last memory of the element at `index` in row-major logical order.
 std::int64_t channels_last_position(const std::vector<std::int64_t>& extents, std::int64_t index) {
@@ -101,7 +90,7 @@ CompiledRun compile_and_run(Graph graph, const std::vector<TensorData>& inputs, 
   passes::insert_reorders(plan);
   passes::plan_memory(plan);
   const codegen::Objects objects = codegen::generate(plan, target, cache::default_cache());
-  const TemporaryFolder folder;
+  const cache::TemporaryFolder folder;
   codegen::Library library;
   library.name = "model";
   library.original_name = "model";
