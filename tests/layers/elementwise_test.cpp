@@ -13,17 +13,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// One case by hand, compared for equality.
-void expect_exactly(const std::string& statement, const std::vector<NamedTensor>& inputs, const std::vector<TensorData>& expected) {
-  LayerCase layer_case;
-  layer_case.description = "by hand";
-  layer_case.statement = statement;
-  layer_case.inputs = inputs;
-  layer_case.expected = expected;
-  layer_case.tolerance = 0;
-  expect_definition_agrees(layer_case);
-}
-
 TEST(elementwise, sums_by_hand) {
   expect_exactly("add(a, b)", {{"a", tensor({2, 1}, {1, 2})}, {"b", tensor({2}, {10, 20})}}, {tensor({2, 2}, {11, 21, 12, 22})});
   expect_exactly("sub(a, b)", {{"a", tensor({2}, {1, 2})}, {"b", tensor({2}, {10, 0})}}, {tensor({2}, {-9, 2})});

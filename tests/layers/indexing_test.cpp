@@ -13,16 +13,6 @@ using ::testing::HasSubstr;
 
 const TensorType two_indices = {ElementType::i64, {2}};
 
-void expect_exactly(const std::string& statement, const std::vector<NamedTensor>& inputs, const std::vector<TensorData>& expected) {
-  LayerCase layer_case;
-  layer_case.description = "by hand";
-  layer_case.statement = statement;
-  layer_case.inputs = inputs;
-  layer_case.expected = expected;
-  layer_case.tolerance = 0;
-  expect_definition_agrees(layer_case);
-}
-
 TEST(indexing, by_hand) {
   const NamedTensor x = {"x", arange({2, 3})}, i = {"i", tensor(two_indices, {-1, 0})};
   expect_exactly("gather(x, i, axis=1)", {x, i}, {tensor({2, 2}, {2, 0, 5, 3})});

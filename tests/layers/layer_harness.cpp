@@ -263,6 +263,16 @@ void expect_definition_agrees(const LayerCase& layer_case) {
   }
 }
 
+void expect_exactly(const std::string& statement, const std::vector<NamedTensor>& inputs, const std::vector<TensorData>& expected) {
+  LayerCase layer_case;
+  layer_case.description = "by hand";
+  layer_case.statement = statement;
+  layer_case.inputs = inputs;
+  layer_case.expected = expected;
+  layer_case.tolerance = 0;
+  expect_definition_agrees(layer_case);
+}
+
 std::string build_error(const std::string& statement, const std::vector<NamedTensor>& inputs) {
   try {
     build(statement, inputs, 1);

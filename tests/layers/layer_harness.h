@@ -58,6 +58,9 @@ std::string difference(const TensorData& actual, const TensorData& expected, dou
 /// Fails the running test unless the definition gives the expected results.
 void expect_definition_agrees(const LayerCase& layer_case);
 
+/// One case by hand, compared for equality.
+void expect_exactly(const std::string& statement, const std::vector<NamedTensor>& inputs, const std::vector<TensorData>& expected);
+
 /// The message of the Failure that building the case's graph throws; fails the test if it does not.
 std::string build_error(const std::string& statement, const std::vector<NamedTensor>& inputs);
 

@@ -11,16 +11,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-void expect_exactly(const std::string& statement, const std::vector<NamedTensor>& inputs, const std::vector<TensorData>& expected) {
-  LayerCase layer_case;
-  layer_case.description = "by hand";
-  layer_case.statement = statement;
-  layer_case.inputs = inputs;
-  layer_case.expected = expected;
-  layer_case.tolerance = 0;
-  expect_definition_agrees(layer_case);
-}
-
 TEST(moves, by_hand) {
   const std::vector<NamedTensor> x = {{"x", arange({1, 2, 2})}};
   expect_exactly("flatten(x)", x, {tensor({1, 4}, {0, 1, 2, 3})});
