@@ -73,6 +73,13 @@ std::int64_t weight_bytes(const plan::Plan& plan) {
   return bytes;
 }
 
+/// Buffers of that value and kind get the layout's halo, or more.
+void widen_group(Chooser& chooser, ValueId value, const Layout& layout) {
+  Layout& group = chooser.halos.try_emplace(group_of(value, layout), without_halo(layout)).first->second;
+  widen(group.halo_begin, layout.halo_begin);
+  widen(group.halo_end, layout.halo_end);
+}
+
 void decide(Chooser& chooser, const plan::Kernel& kernel) {
   const auto layout_of = [&](ValueId value) {
     const auto found = chooser.produced.find(value);
@@ -83,12 +90,11 @@ void decide(Chooser& chooser, const plan::Kernel& kernel) {
     std::optional<Choice> choice = candidate.choose(question);
     if (!choice) continue;
     chooser.produced[kernel.output_value] = choice->output;
+    if (choice->output.has_halo()) widen_group(chooser, kernel.output_value, choice->output);
     for (std::size_t i = 0; i < kernel.input_values.size(); ++i) {
       const Wish& wish = choice->inputs[i];
       if (question.is_weight(i) || !wish.any_halo) continue;
-      auto [group, inserted] = chooser.halos.try_emplace(group_of(kernel.input_values[i], wish.layout), without_halo(wish.layout));
-      widen(group->second.halo_begin, wish.layout.halo_begin);
-      widen(group->second.halo_end, wish.layout.halo_end);
+      widen_group(chooser, kernel.input_values[i], wish.layout);
     }
     chooser.weight_room -= growth(question, *choice);
     chooser.decisions.push_back({&candidate, std::move(*choice)});

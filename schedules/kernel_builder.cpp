@@ -232,11 +232,14 @@ Expr KernelBuilder::finish(Expr anchor) {
   return zero_pad_lanes(std::move(anchor));
 }
 
-Halide::Func KernelBuilder::make_output(const Expr& value) {
+Halide::Func KernelBuilder::make_output(const Expr& value) { return make_output(value, point_.variables, point_.storage); }
+
+Halide::Func KernelBuilder::make_output(const Expr& value, const std::vector<Var>& variables,
+                                        const std::vector<StorageDimension>& storage) {
   Halide::Func output(fmt::format("{}_out", prefix_));
-  output(point_.variables) = Halide::cast(layers::halide_type(output_buffer().type.element), value);
-  fix_memory(output.output_buffer(), point_.storage);
-  for (std::size_t i = 0; i < point_.variables.size(); ++i) output.bound(point_.variables[i], 0, number(point_.storage[i].extent));
+  output(variables) = Halide::cast(layers::halide_type(output_buffer().type.element), value);
+  fix_memory(output.output_buffer(), storage);
+  for (std::size_t i = 0; i < variables.size(); ++i) output.bound(variables[i], 0, number(storage[i].extent));
   return output;
 }
 

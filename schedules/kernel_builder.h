@@ -52,6 +52,9 @@ class KernelBuilder {
 
   /// Declares `output` over the point's variables and fixes its memory.
   Halide::Func make_output(const Halide::Expr& value);
+  /// The same over other variables, which see the result's memory through `storage`: `value` is in terms of them.
+  Halide::Func make_output(const Halide::Expr& value, const std::vector<Halide::Var>& variables,
+                           const std::vector<plan::StorageDimension>& storage);
   layers::Stages& stages() { return stages_; }
 
  private:

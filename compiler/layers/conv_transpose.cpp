@@ -11,6 +11,7 @@
 
 #include "ir/checked.h"
 #include "layers/argument.h"
+#include "layers/conv_transpose.h"
 #include "layers/reduction.h"
 #include "layers/weights.h"
 #include "layers/window.h"
@@ -18,12 +19,7 @@
 namespace calotype::layers {
 namespace {
 
-struct Shape {
-  std::int64_t channels = 0, filters = 0, groups = 0;
-  Extents kernel, stride, dilation;
-  Extents begin;   ///< cells taken away before the first
-  Extents output;  ///< spatial extents of the result
-};
+using Shape = TransposedConvolution;
 
 /// Takes the padding away from what the kernels cover.
 void shape_output(const Call& call, Shape& shape) {
@@ -89,6 +85,12 @@ Shape shape_of(const Call& call) {
   shape_output(call, shape);
   return shape;
 }
+
+}  // namespace
+
+TransposedConvolution transposed_convolution_of(const Call& call) { return shape_of(call); }
+
+namespace {
 
 std::vector<WeightSpecification> weights(const Call& call) {
   const Shape shape = shape_of(call);

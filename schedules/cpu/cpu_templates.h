@@ -17,6 +17,8 @@ std::optional<Choice> choose_depthwise(const Question& question);
 Halide::Func build_depthwise(KernelBuilder& builder);
 std::optional<Choice> choose_winograd(const Question& question);
 Halide::Func build_winograd(KernelBuilder& builder);
+std::optional<Choice> choose_conv_transpose(const Question& question);
+Halide::Func build_conv_transpose(KernelBuilder& builder);
 std::optional<Choice> choose_dense(const Question& question);
 Halide::Func build_dense(KernelBuilder& builder);
 
@@ -25,6 +27,7 @@ inline constexpr Template join = {"join", choose_join, build_join};
 inline constexpr Template depthwise = {"depthwise", choose_depthwise, build_depthwise};
 inline constexpr Template direct_conv = {"direct_conv", choose_direct_conv, build_direct_conv};
 inline constexpr Template winograd = {"winograd", choose_winograd, build_winograd};
+inline constexpr Template conv_transpose = {"conv_transpose", choose_conv_transpose, build_conv_transpose};
 inline constexpr Template dense = {"dense", choose_dense, build_dense};
 inline constexpr Template generic = {"generic", choose_generic, build_generic};
 
