@@ -28,7 +28,15 @@ namespace {
 constexpr std::int64_t descriptor_bytes = 56;
 constexpr std::int64_t host_offset = 16;
 
-constexpr const char* triple = "x86_64-unknown-linux-gnu";
+/// How LLVM calls the baseline of a target's architecture.
+struct Baseline {
+  const char* triple;
+  const char* processor;
+};
+
+Baseline baseline_of(const plan::Target& target) {
+  return target.architecture == "arm" ? Baseline{"aarch64-unknown-linux-gnu", "generic"} : Baseline{"x86_64-unknown-linux-gnu", "x86-64"};
+}
 
 /// Emits the body of the run function. All pointers are i8*.
 class Emitter {
@@ -231,30 +239,36 @@ void define_model(llvm::Module& module, const std::vector<Variant>& list, const 
   constant(model, "calotype_this_model", llvm::GlobalValue::ExternalLinkage)->setVisibility(llvm::GlobalValue::HiddenVisibility);
 }
 
-std::unique_ptr<llvm::TargetMachine> make_machine() {
+std::unique_ptr<llvm::TargetMachine> make_machine(const Baseline& baseline) {
   static std::once_flag initialized;
   std::call_once(initialized, [] {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
   });
   std::string error;
-  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple, error);
-  if (target == nullptr) throw Failure(Fault::machine, fmt::format("the LLVM library lacks its x86 code generator: {}", error));
+  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(baseline.triple, error);
+  if (target == nullptr) throw Failure(Fault::machine, fmt::format("the LLVM library lacks a code generator: {}", error));
   llvm::TargetOptions options;
   options.FunctionSections = true;
   options.DataSections = true;
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(triple, "x86-64", "", options, llvm::Reloc::PIC_));
+  return std::unique_ptr<llvm::TargetMachine>(
+      target->createTargetMachine(baseline.triple, baseline.processor, "", options, llvm::Reloc::PIC_));
 }
 
 }  // namespace
 
 std::vector<std::byte> make_driver(const std::vector<Variant>& variants, const DriverFacts& facts) {
-  const std::unique_ptr<llvm::TargetMachine> machine = make_machine();
+  const Baseline baseline = baseline_of(variants.front().target);
+  const std::unique_ptr<llvm::TargetMachine> machine = make_machine(baseline);
   llvm::LLVMContext context;
   llvm::Module module("driver", context);
-  module.setTargetTriple(triple);
+  module.setTargetTriple(baseline.triple);
   module.setDataLayout(machine->createDataLayout());
   module.setPICLevel(llvm::PICLevel::BigPIC);
   define_model(module, variants, facts);
@@ -289,6 +303,8 @@ std::uint64_t required_features(const plan::Target& target) {
        {CALOTYPE_CPU_AVX512VBMI2, CALOTYPE_CPU_AVX512VNNI, CALOTYPE_CPU_AVX512BITALG, CALOTYPE_CPU_AVX512VPOPCNTDQ,
         CALOTYPE_CPU_AVX512BF16, CALOTYPE_CPU_GFNI}},
       {"avx512_sapphirerapids", {CALOTYPE_CPU_AVX512FP16}},
+      {"arm_dot_prod", {CALOTYPE_CPU_ARM_DOTPROD}},
+      {"arm_fp16", {CALOTYPE_CPU_ARM_FP16}},
   };
   std::uint64_t mask = 0;
   for (const std::string& feature : target.features) {

@@ -15,6 +15,8 @@
 #include "codegen/merge.h"
 #include "codegen/package.h"
 #include "codegen/weights.h"
+#include "embedded/arm_pool_object.h"
+#include "embedded/arm_runtime_object.h"
 #include "embedded/pool_object.h"
 #include "embedded/runtime_object.h"
 #include "ir/failure.h"
@@ -22,7 +24,7 @@
 namespace calotype::codegen {
 namespace {
 
-/// x86-64 code reaches data within 2 GB; this leaves room for the program around it.
+/// x86-64 code reaches data within 2 GB, the nearer of the architectures' limits; this leaves room for the program around it.
 constexpr std::int64_t most_embedded_bytes = 1'500'000'000;
 
 std::string_view text_of(const std::vector<std::byte>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
@@ -36,7 +38,22 @@ void order(std::vector<Variant>& variants) {
     if (variants[i].target.text == variants[i - 1].target.text) {
       throw Failure(Fault::usage, fmt::format("the target {} is given twice", variants[i].target.text));
     }
+    if (variants[i].target.architecture != variants[0].target.architecture) {
+      throw Failure(Fault::usage, fmt::format("one library is for one architecture, and {} and {} are two", variants[0].target.text,
+                                              variants[i].target.text));
+    }
   }
+}
+
+/// The run time that was compiled for the target's architecture.
+struct RunTime {
+  std::string_view object;
+  std::string_view pool;
+};
+
+RunTime run_time_of(const plan::Target& target) {
+  if (target.architecture == "arm") return {embedded::arm_runtime_object(), embedded::arm_pool_object()};
+  return {embedded::runtime_object(), embedded::pool_object()};
 }
 
 /// The merged object of driver, run time and every variant's kernels.
@@ -44,7 +61,7 @@ std::string model_object(const ModelFacts& facts, const std::string& weights_sym
   const Library& library = *facts.library;
   const std::vector<std::byte> driver =
       make_driver(facts.variants, {library.original_name, weights_symbol, facts.weights.bytes, facts.weights.hash, library.step_times});
-  std::vector<ObjectBytes> parts = {{"driver", text_of(driver)}, {"runtime", embedded::runtime_object()}};
+  std::vector<ObjectBytes> parts = {{"driver", text_of(driver)}, {"runtime", run_time_of(facts.variants.front().target).object}};
   std::vector<std::string> kernel_symbols;
   for (const Variant& variant : facts.variants) {
     for (const KernelObject& kernel : variant.objects->distinct) {
@@ -75,7 +92,7 @@ void link_shared(std::vector<Variant> variants, const Library& library) {
   if (embedded_weights) {
     // First, because the driver names the blob's hash.
     members.push_back({weights_symbol + ".o", {weights_symbol}, [&](FileWriter& file) {
-                         facts.weights = write_weight_object(plans, weights_symbol, file);
+                         facts.weights = write_weight_object(plans, weights_symbol, facts.variants.front().target, file);
                        }});
   } else if (library.weight_storage == WeightStorage::external) {
     facts.weights = write_weight_file(plans, output.path(name + ".weights"));
@@ -84,7 +101,7 @@ void link_shared(std::vector<Variant> variants, const Library& library) {
                        const std::string object = model_object(facts, weights_symbol, output.work_directory());
                        file.write(object.data(), object.size());
                      }});
-  const ObjectBytes pool = {"pool", embedded::pool_object()};
+  const ObjectBytes pool = {"pool", run_time_of(facts.variants.front().target).pool};
   members.push_back({"calotype_pool.o", global_symbols(pool), [&](FileWriter& file) { file.write(pool.bytes.data(), pool.bytes.size()); }});
   write_archive(members, output.path(name + ".a"));
 

@@ -165,7 +165,8 @@ void share_weights(std::vector<plan::Plan>& plans) {
   for (plan::Plan& plan : plans) plan.weight_bytes = end;
 }
 
-WeightBlob write_weight_object(const std::vector<const plan::Plan*>& plans, const std::string& symbol, FileWriter& file) {
+WeightBlob write_weight_object(const std::vector<const plan::Plan*>& plans, const std::string& symbol, const plan::Target& target,
+                               FileWriter& file) {
   using namespace llvm::ELF;
   enum Section : std::uint16_t { none, blob_section, stack_note, symbols, strings, names, section_count };
   const std::int64_t start = file.position();  // offsets in the object count from here
@@ -220,7 +221,7 @@ WeightBlob write_weight_object(const std::vector<const plan::Plan*>& plans, cons
   header.e_ident[EI_DATA] = ELFDATA2LSB;
   header.e_ident[EI_VERSION] = EV_CURRENT;
   header.e_type = ET_REL;
-  header.e_machine = EM_X86_64;
+  header.e_machine = target.architecture == "arm" ? EM_AARCH64 : EM_X86_64;
   header.e_version = EV_CURRENT;
   header.e_shoff = static_cast<std::uint64_t>(headers_start);
   header.e_ehsize = sizeof header;

@@ -11,6 +11,7 @@
 
 #include "codegen/file_writer.h"
 #include "plan/plan.h"
+#include "plan/target.h"
 
 namespace calotype::codegen {
 
@@ -27,8 +28,9 @@ void pack_weight(const plan::Plan& plan, const plan::Buffer& buffer, std::span<s
 void share_weights(std::vector<plan::Plan>& plans);
 
 /// Writes, where the file stands, an ELF relocatable object of one read-only section aligned to 64 bytes, which holds the blob under the
-/// global hidden symbol.
-WeightBlob write_weight_object(const std::vector<const plan::Plan*>& plans, const std::string& symbol, FileWriter& file);
+/// global hidden symbol. The object is for the target's architecture.
+WeightBlob write_weight_object(const std::vector<const plan::Plan*>& plans, const std::string& symbol, const plan::Target& target,
+                               FileWriter& file);
 
 /// Writes a file of external weights: calotype_weights_header, then the blob.
 WeightBlob write_weight_file(const std::vector<const plan::Plan*>& plans, const std::filesystem::path& path);

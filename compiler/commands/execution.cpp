@@ -55,6 +55,9 @@ Executable build(Graph graph, const BuildOptions& options, const Visibility& vis
   }
 
   const plan::Target target = target_of(options);
+  if (target.architecture != plan::host_target().architecture) {
+    throw Failure(Fault::unsupported, fmt::format("code for {} does not run on this machine: compile writes a library for one that does", target.text));
+  }
   simplify(graph, !visibility.values.empty());
   plan::Plan plan = make_plan(std::move(graph), target, options);
   if (visibility.step_times) executable.steps = rows_of(plan);
@@ -114,7 +117,8 @@ Session::~Session() {
 void Session::run() {
   const calotype_status status = model_.run(state_, io_.data());
   if (status == CALOTYPE_OK) return;
-  const Fault fault = status == CALOTYPE_INDEX_OUT_OF_RANGE ? Fault::input : Fault::bug;
+  const bool is_input = status == CALOTYPE_INDEX_OUT_OF_RANGE || status == CALOTYPE_SHAPE_MISMATCH;
+  const Fault fault = is_input ? Fault::input : Fault::bug;
   throw Failure(fault, fmt::format("the run failed: {}", model_.status_text(status)));
 }
 

@@ -38,6 +38,9 @@ constexpr Implication x86_features[] = {
     {"sse41", {}},
 };
 
+/// Those of 64-bit ARM that Halide knows and that a run-time check exists for.
+constexpr std::string_view arm_features[] = {"arm_dot_prod", "arm_fp16"};
+
 constexpr std::string_view architectures[] = {"x86", "arm", "riscv", "wasm", "powerpc", "hexagon", "mips"};
 constexpr std::string_view systems[] = {"linux", "windows", "osx", "android", "ios", "qurt", "noos", "fuchsia", "wasmrt"};
 constexpr std::string_view devices[] = {"cuda", "opencl", "vulkan", "metal", "d3d12compute", "webgpu", "hvx"};
@@ -51,6 +54,14 @@ bool is_x86_feature(std::string_view name) {
   return std::any_of(std::begin(x86_features), std::end(x86_features), [&](const Implication& row) { return row.feature == name; });
 }
 
+std::vector<std::string_view> names_of_x86_features() {
+  std::vector<std::string_view> names;
+  for (const Implication& row : x86_features) names.push_back(row.feature);
+  return names;
+}
+
+std::vector<std::string_view> names_of_arm_features() { return {std::begin(arm_features), std::end(arm_features)}; }
+
 std::vector<std::string_view> split(std::string_view text) {
   std::vector<std::string_view> tokens;
   for (;;) {
@@ -61,7 +72,18 @@ std::vector<std::string_view> split(std::string_view text) {
   }
 }
 
-Target complete(std::set<std::string, std::less<>> features) {
+Target arm_target(const std::set<std::string, std::less<>>& features) {
+  Target target;
+  target.architecture = "arm";
+  target.system = "linux";
+  target.features.assign(features.begin(), features.end());
+  target.text = fmt::format("arm-64-linux{}{}", features.empty() ? "" : "-", fmt::join(features, "-"));
+  target.vector_bytes = 16;
+  target.vector_registers = 32;
+  return target;
+}
+
+Target x86_target(std::set<std::string, std::less<>> features) {
   for (const Implication& row : x86_features) {
     if (!features.contains(row.feature)) continue;
     for (const std::string_view implied : row.implied) {
@@ -120,7 +142,7 @@ Target host_target() {
       features.emplace("avx512_zen4");
     }
   }
-  return complete(std::move(features));
+  return x86_target(std::move(features));
 #else
   throw Failure(Fault::unsupported, "this machine cannot be a target: code is generated for x86-64 Linux");
 #endif
@@ -130,12 +152,13 @@ Target parse_target(std::string_view text) {
   const std::vector<std::string_view> tokens = split(text);
   const auto refuse = [&](std::string_view what) {
     return Failure(Fault::unsupported,
-                   fmt::format("target '{}': no code is generated for {}; supported is x86-64-linux with features", text, what));
+                   fmt::format("target '{}': no code is generated for {}; supported are x86-64-linux and arm-64-linux with features", text, what));
   };
   std::string architecture, bits, system;
   std::set<std::string, std::less<>> features;
   bool host = false;
   for (const std::string_view token : tokens) {
+    const bool is_arm = architecture == "arm";
     if (token == "host") {
       host = true;
       for (std::string& feature : host_target().features) features.insert(std::move(feature));
@@ -145,24 +168,22 @@ Target parse_target(std::string_view text) {
       bits = token;
     } else if (contains(systems, token)) {
       system = token;
-    } else if (is_x86_feature(token)) {
+    } else if (is_arm ? contains(arm_features, token) : is_x86_feature(token)) {
       features.emplace(token);
     } else if (contains(devices, token)) {
       throw refuse(token);
-    } else if (architecture.empty() || architecture == "x86") {
-      std::vector<std::string_view> known;
-      for (const Implication& row : x86_features) known.push_back(row.feature);
-      throw Failure(Fault::usage, fmt::format("target '{}': '{}' is no feature; the features of x86-64-linux are {}", text, token,
-                                              fmt::join(known, ", ")));
+    } else if (architecture.empty() || architecture == "x86" || is_arm) {
+      throw Failure(Fault::usage, fmt::format("target '{}': '{}' is no feature; the features of {}-64-linux are {}", text, token,
+                                              is_arm ? "arm" : "x86", fmt::join(is_arm ? names_of_arm_features() : names_of_x86_features(), ", ")));
     }
   }
-  if (!architecture.empty() && architecture != "x86") throw refuse(architecture);
+  if (!architecture.empty() && architecture != "x86" && architecture != "arm") throw refuse(architecture);
   if (bits == "32") throw refuse("32-bit machines");
   if (!system.empty() && system != "linux") throw refuse(system);
   if (!host && (architecture.empty() || bits.empty() || system.empty())) {
-    throw Failure(Fault::usage, fmt::format("target '{}' must be 'host' or begin with x86-64-linux", text));
+    throw Failure(Fault::usage, fmt::format("target '{}' must be 'host' or begin with x86-64-linux or arm-64-linux", text));
   }
-  return complete(std::move(features));
+  return architecture == "arm" ? arm_target(features) : x86_target(std::move(features));
 }
 
 }  // namespace calotype::plan

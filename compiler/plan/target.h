@@ -10,7 +10,7 @@ namespace calotype::plan {
 /// One instruction set. Everything that follows from the target's text, so that texts compare as targets do.
 struct Target {
   std::string text;                   ///< canonical: "x86-64-linux-avx-avx2-f16c-fma-sse41"; implied features are spelled out
-  std::string architecture;           ///< "x86"
+  std::string architecture;           ///< "x86" or "arm"
   int bits = 64;                      ///< of a pointer
   std::string system;                 ///< "linux"
   std::vector<std::string> features;  ///< Halide's names, sorted, implied ones included
@@ -25,7 +25,7 @@ struct Target {
 /// The machine that runs this. Throws Failure(unsupported) where that is not x86-64 Linux.
 Target host_target();
 
-/// "host", "x86-64-linux-avx2-fma", ... Throws Failure(usage) for what is no target and Failure(unsupported) for machines that Calotype
+/// "host", "x86-64-linux-avx2-fma", "arm-64-linux", ... Throws Failure(usage) for what is no target and Failure(unsupported) for machines that Calotype
 /// makes no code for.
 Target parse_target(std::string_view text);
 

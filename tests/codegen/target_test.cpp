@@ -47,7 +47,7 @@ TEST(Target, HostIsATarget) {
 }
 
 TEST(Target, RefusesWhatIsNotSupportedOrNoTarget) {
-  for (const char* text : {"arm-64-linux", "arm-64-osx-arm_dot_prod", "x86-32-linux", "x86-64-windows", "x86-64-osx-avx",
+  for (const char* text : {"arm-32-linux", "arm-64-osx-arm_dot_prod", "x86-32-linux", "x86-64-windows", "x86-64-osx-avx",
                            "wasm-32-wasmrt-wasm_simd128", "host-cuda", "x86-64-linux-opencl", "riscv-64-linux-rvv-vector_bits_128"}) {
     EXPECT_EQ(fault_of(text), Fault::unsupported) << text;
   }

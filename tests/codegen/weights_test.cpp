@@ -18,7 +18,7 @@ namespace {
 
 WeightBlob write_object(const plan::Plan& plan, const std::string& symbol, const std::filesystem::path& path) {
   FileWriter file(path);
-  const WeightBlob blob = write_weight_object({&plan}, symbol, file);
+  const WeightBlob blob = write_weight_object({&plan}, symbol, plan::parse_target("x86-64-linux"), file);
   file.close();
   return blob;
 }
