@@ -21,6 +21,11 @@ layers::Window window_of_convolution(const layers::Call& call) {
   return layers::window_of(call, {weight.extents.begin() + 2, weight.extents.end()});
 }
 
+// `likely` stands on the value: on the condition it would partition nothing.
+Halide::Expr edge_column(const Halide::Expr& inside, const Halide::Expr& value) {
+  return Halide::select(inside, Halide::likely(value), 0.0F);
+}
+
 RegisterTile choose_register_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target) {
   const std::int64_t accumulators = target.vector_registers >= 32 ? 28 : 12;
   const std::int64_t most_pixels[] = {0, accumulators >= 28 ? 14 : 10, accumulators >= 28 ? 10 : 6, accumulators >= 28 ? 8 : 4,

@@ -14,6 +14,9 @@ bool has_constant_f32_weights(const Question& question);
 /// The window of a call whose kernel is that of its operand `weight`.
 layers::Window window_of_convolution(const layers::Call& call);
 
+/// The cell of the operand under a kernel cell, zero where it is not `inside` of the extent.
+Halide::Expr edge_column(const Halide::Expr& inside, const Halide::Expr& value);
+
 /// Vectors of output channels and cells in a register tile: together few enough to leave registers for weights and operand.
 struct RegisterTile {
   std::int64_t channels = 1, pixels = 1;

@@ -29,10 +29,6 @@ bool is_depthwise(const Question& question) {
   return weight.extents[1] == 1 && weight.extents[0] == x.extents[1] && x.extents[1] > 1 && (x.rank() == 3 || x.rank() == 4);
 }
 
-/// The cell of the operand under a kernel cell, zero outside of the extent. `likely` stands on the value: on the condition it would
-/// partition nothing.
-Expr edge_column(const Expr& inside, const Expr& value) { return Halide::select(inside, Halide::likely(value), 0.0F); }
-
 }  // namespace
 
 std::optional<Choice> choose_depthwise(const Question& question) {
