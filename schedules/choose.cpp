@@ -9,6 +9,7 @@
 
 #include "ir/checked.h"
 #include "schedules/template.h"
+#include "schedules/weight_room.h"
 
 namespace calotype::schedules {
 namespace {
@@ -24,13 +25,15 @@ using Group = std::tuple<ValueId, Layout::Family, int>;
 struct Decision {
   const Template* chosen = nullptr;
   Choice choice;
+  std::int64_t growth = 0;  ///< bytes by which packed weights outgrow the weights
 };
 
 struct Chooser {
   plan::Plan& plan;
   const plan::Target& target;
   const ChooseOptions& options;
-  std::int64_t weight_room = 0;
+  std::int64_t all_weights = 0;
+  std::set<ValueId> read_in_blocks = {};  ///< values whose readers lose by any other layout
   std::vector<Decision> decisions = {};
   std::map<ValueId, Layout> produced = {};  ///< layout in which a value is made
   std::map<Group, Layout> halos = {};       ///< the layout of each group with the largest halo that its readers want
@@ -80,27 +83,106 @@ void widen_group(Chooser& chooser, ValueId value, const Layout& layout) {
   widen(group.halo_end, layout.halo_end);
 }
 
-void decide(Chooser& chooser, const plan::Kernel& kernel) {
-  const auto layout_of = [&](ValueId value) {
+Question question_of(const Chooser& chooser, const plan::Kernel& kernel) {
+  const auto layout_of = [&chooser](ValueId value) {
     const auto found = chooser.produced.find(value);
     return found == chooser.produced.end() ? Layout{} : found->second;
   };
-  const Question question{chooser.plan, kernel, chooser.target, layout_of, chooser.options.exact, chooser.weight_room};
+  Question question{chooser.plan, kernel, chooser.target, layout_of};
+  question.exact = chooser.options.exact;
+  question.all_weights = chooser.all_weights;
+  return question;
+}
+
+/// The first template that takes the kernel: of those that have variants if it was given one, and of those that write channel blocks if its
+/// readers want them, as far as there are such.
+Decision first_match(const Chooser& chooser, const Question& question) {
+  Decision second_best;
+  const bool wants_blocks = chooser.read_in_blocks.contains(question.kernel.output_value);
   for (const Template& candidate : templates()) {
+    if (question.variant != 0 && candidate.variants == nullptr) continue;
     std::optional<Choice> choice = candidate.choose(question);
     if (!choice) continue;
-    chooser.produced[kernel.output_value] = choice->output;
-    if (choice->output.has_halo()) widen_group(chooser, kernel.output_value, choice->output);
-    for (std::size_t i = 0; i < kernel.input_values.size(); ++i) {
-      const Wish& wish = choice->inputs[i];
-      if (question.is_weight(i) || !wish.any_halo) continue;
-      widen_group(chooser, kernel.input_values[i], wish.layout);
-    }
-    chooser.weight_room -= growth(question, *choice);
-    chooser.decisions.push_back({&candidate, std::move(*choice)});
-    return;
+    Decision decision{&candidate, std::move(*choice)};
+    if (!wants_blocks || decision.choice.output.family == Layout::Family::blocked) return decision;
+    if (second_best.chosen == nullptr) second_best = std::move(decision);
   }
-  throw Failure(Fault::bug, "no schedule template takes the kernel " + kernel.name);
+  if (second_best.chosen == nullptr) throw Failure(Fault::bug, "no schedule template takes the kernel " + question.kernel.name);
+  return second_best;
+}
+
+void decide(Chooser& chooser, const Question& question) {
+  Decision decision = first_match(chooser, question);
+  const plan::Kernel& kernel = question.kernel;
+  chooser.produced[kernel.output_value] = decision.choice.output;
+  if (decision.choice.output.has_halo()) widen_group(chooser, kernel.output_value, decision.choice.output);
+  for (std::size_t i = 0; i < kernel.input_values.size(); ++i) {
+    const Wish& wish = decision.choice.inputs[i];
+    if (question.is_weight(i) || !wish.any_halo) continue;
+    widen_group(chooser, kernel.input_values[i], wish.layout);
+  }
+  decision.growth = growth(question, decision.choice);
+  chooser.decisions.push_back(std::move(decision));
+}
+
+/// All that templates offer for a kernel beyond what they do unasked, if it saves time.
+std::vector<Variant> variants_of(const Question& question, std::int64_t only) {
+  std::vector<Variant> variants;
+  for (const Template& candidate : templates()) {
+    if (candidate.variants == nullptr) continue;
+    const std::vector<Variant> more = candidate.variants(question);
+    variants.insert(variants.end(), more.begin(), more.end());
+  }
+  if (only == 0) {
+    std::erase_if(variants, [](const Variant& variant) { return variant.saved <= 0; });
+  } else {
+    std::erase_if(variants, [&](const Variant& variant) { return variant.id != only; });
+    for (Variant& variant : variants) variant.saved = 1;
+  }
+  return variants;
+}
+
+/// The values that kernels with a variant work on: these read channel blocks.
+std::set<ValueId> read_in_blocks(const plan::Plan& plan, const std::vector<std::int64_t>& variants) {
+  std::set<ValueId> values;
+  for (std::size_t k = 0; k < variants.size(); ++k) {
+    if (variants[k] != 0) values.insert(plan.kernels[k].input_values.front());
+  }
+  return values;
+}
+
+Chooser chooser_for(plan::Plan& plan, const plan::Target& target, const ChooseOptions& options) {
+  Chooser chooser{plan, target, options, weight_bytes(plan)};
+  for (const BufferId input : plan.inputs) chooser.produced[plan.buffer(input).value] = plan.buffer(input).layout;
+  return chooser;
+}
+
+/// Decides for every kernel. Twice: first without variants, for the bytes that packing takes in any case; what is left of the room is
+/// then shared among all kernels' variants.
+Chooser decide_all(plan::Plan& plan, const plan::Target& target, const ChooseOptions& options) {
+  constexpr double slack = 1 << 20;  // small networks: blocks of channels round their weights up many times over
+  Chooser without = chooser_for(plan, target, options);
+  auto room = static_cast<std::int64_t>(static_cast<double>(without.all_weights) * (options.size_limit - 1) + slack);
+  std::vector<std::int64_t> rooms;
+  std::vector<std::vector<Variant>> variants;
+  for (const plan::Kernel& kernel : plan.kernels) {
+    Question question = question_of(without, kernel);
+    rooms.push_back(room);
+    question.weight_room = room;
+    variants.push_back(variants_of(question, options.only_variant));
+    decide(without, question);
+    room -= without.decisions.back().growth;
+  }
+  const std::vector<std::int64_t> given = share_weight_room(variants, room);
+  Chooser chooser = chooser_for(plan, target, options);
+  chooser.read_in_blocks = read_in_blocks(plan, given);
+  for (std::size_t k = 0; k < plan.kernels.size(); ++k) {
+    Question question = question_of(chooser, plan.kernels[k]);
+    question.weight_room = rooms[k];
+    question.variant = given[k];
+    decide(chooser, question);
+  }
+  return chooser;
 }
 
 /// The group's layout for a reader that accepts any halo, else the wish as it is.
@@ -199,11 +281,7 @@ BufferId output_for(Chooser& chooser, const plan::Kernel& kernel, const Choice& 
 }  // namespace
 
 void choose_implementations(plan::Plan& plan, const plan::Target& target, const ChooseOptions& options) {
-  constexpr double slack = 1 << 20;  // small networks: blocks of channels round their weights up many times over
-  const double room = static_cast<double>(weight_bytes(plan)) * (options.size_limit - 1) + slack;
-  Chooser chooser{plan, target, options, static_cast<std::int64_t>(room)};
-  for (const BufferId input : plan.inputs) chooser.produced[plan.buffer(input).value] = plan.buffer(input).layout;
-  for (const plan::Kernel& kernel : plan.kernels) decide(chooser, kernel);
+  Chooser chooser = decide_all(plan, target, options);
   unify_halos_of_joins(chooser);
   place_joins(chooser);
 

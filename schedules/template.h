@@ -45,6 +45,8 @@ struct Question {
   std::function<plan::Layout(ValueId)> layout_of;
   bool exact = false;            ///< no reformulations: sums of products only
   std::int64_t weight_room = 0;  ///< bytes by which packed weights may still outgrow the weights
+  std::int64_t all_weights = 0;  ///< bytes of the network's weights: large networks read theirs from memory in every run
+  std::int64_t variant = 0;      ///< the one of the template's variants that the kernel was given; 0: none
 
   const Op& anchor() const { return plan.graph.op(kernel.ops.front()); }
   layers::Call call() const { return {*layers::find_layer(anchor().kind), plan.graph, anchor()}; }
@@ -54,10 +56,18 @@ struct Question {
   int input_of(std::string_view operand) const;
 };
 
+/// A way to run a kernel that saves time and takes weights of its own: choose_implementations shares the room for weights among all kernels.
+struct Variant {
+  std::int64_t id = 0;  ///< not 0; the template's own
+  double saved = 0;  ///< time, in the unit of schedules/cost.h, against what runs without variant
+  std::int64_t bytes = 0;  ///< by which packed weights outgrow those of what runs without variant
+};
+
 struct Template {
   std::string_view name;
   std::optional<Choice> (*choose)(const Question&) = nullptr;  ///< nothing where the template does not match
   Halide::Func (*build)(KernelBuilder&) = nullptr;
+  std::vector<Variant> (*variants)(const Question&) = nullptr;  ///< asked before `choose`; null: the template has none
 };
 
 /// All templates for that target's kind, most special first; the last one matches everything.

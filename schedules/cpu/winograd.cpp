@@ -1,30 +1,28 @@
 /// \file
-/// Winograd convolution F(m x m, r x r) on channel-blocked data, stride 1: tiles of m + r - 1 cells are transformed, multiplied plane by plane
-/// with filters that were transformed at compile time, and transformed back. 3x3 filters take 36 multiplications for 16 results (m = 4) in
-/// place of 144, or 16 for 4 (m = 2) in place of 36.
+/// Winograd convolution on channel-blocked data, stride 1: tiles of m + r - 1 cells along one or two axes are transformed, multiplied plane by
+/// plane with filters that were transformed at compile time, and transformed back. 3x3 filters take 36 multiplications for 4x4 results in
+/// place of 144, 1x7 filters 12 for 6 in place of 42. The taps of one more axis may be summed as input channels are: 3x3x3 filters.
 ///
-///   V = input^T d input      for each tile t and input channel          (strip of tile rows, or the whole map)
-///   M = sum over channels of U * V, a matrix product for each of the planes (a chunk of output channels)
-///   Y = output^T M output    for each tile and output channel           (registers)
+///   V = input^T d input      for each tile t, summed cell s and input channel    (a strip of tiles, or the whole map)
+///   M = sum over channels and summed taps of U * V, a matrix product for each plane    (a chunk of output channels)
+///   Y = output^T M output    for each tile and output channel                    (registers)
 ///
-/// Tiles are flattened (t = column + columns * row), so the shape of the matrix product does not depend on the map's. Weights U are interleaved
-/// by the register tile and the chunk: the inner loop reads one stream. Large maps go strip by strip, each strip a task, V in L2; small
-/// maps are one strip, V made first, each chunk of output channels a task.
+/// Tiles are flattened, so the shape of the matrix product does not depend on the map's. Weights U are interleaved by the register tile and the
+/// chunk: the inner loop reads one stream. Large maps go strip by strip, each strip a task, V in the second cache; small maps are one strip, V
+/// made first, each chunk of output channels a task. Forms and strips are chosen by cost (winograd_form.h), within the bytes that
+/// transformed filters may take in the whole network (choose.h).
 ///
-/// A reformulation: results differ from the direct sum by 1e-6 to 2e-5 of the largest (tests/schedules/winograd_test.cpp holds it to
+/// A reformulation: results differ from the direct sum by 1e-6 to 2e-5 of the largest (tests/schedules/winograd_test.cpp holds each form to
 /// that), so --accuracy exact leaves it out.
-///
-/// Measured on Zen 5, GF/s counted in direct operations, peak 240: 64@56 782, 128@28 842, 256@14 522 (m = 2), 512@7 326 (m = 2).
 #include <algorithm>
-#include <cstring>
 
 #include <fmt/format.h>
 
-#include "layers/window.h"
-#include "schedules/cpu/convolution.h"
 #include "schedules/cpu/cpu_templates.h"
 #include "schedules/cpu/packing.h"
+#include "schedules/cpu/winograd_form.h"
 #include "schedules/cpu/winograd_transform.h"
+#include "schedules/cpu/winograd_weights.h"
 
 namespace calotype::schedules::cpu {
 namespace {
@@ -33,136 +31,286 @@ using Halide::Expr;
 using Halide::Func;
 using Halide::TailStrategy;
 using Halide::Var;
-using layers::Window;
-using plan::Layout;
 
-constexpr int taps = 3;
+/// The convolution without any axis transformed; no axes where the template does not match.
+WinogradForm plain_form(const Question& question) {
+  const layers::Call call = question.call();
+  if (question.exact || call.op().kind != "conv" || !has_constant_f32_weights(question)) return {};
+  return form_of(call, window_of_convolution(call), question.target.lanes(4));
+}
 
-/// What follows from shape and parameters.
-struct Tiling {
-  std::int64_t results = 4;  ///< m
-  std::int64_t columns = 0;  ///< tiles in a row
-  std::int64_t rows = 0;  ///< rows of tiles
-  std::int64_t planes() const { return (results + taps - 1) * (results + taps - 1); }
+/// One transformed axis as the algorithm walks it.
+struct Stage {
+  std::size_t axis = 0;
+  WinogradTransform transform;
 };
 
-Tiling tiling_of(const Window& window, std::int64_t results) {
-  return {results, (window.output[1] + results - 1) / results, (window.output[0] + results - 1) / results};
-}
+/// Everything that the algorithm and the schedule need to know, in Halide's terms.
+struct Geometry {
+  WinogradForm form;
+  std::vector<Stage> stages;  ///< the axes that are transformed, outermost first: one or two
+  std::vector<Var> cells;  ///< of the result, along each axis
+  std::vector<int> tile_strides;  ///< of each axis in the flattened tiles; 0 for the summed one
+  std::vector<int> tile_counts;
+  int outermost = 0;  ///< the first axis that is not summed: its tile is t / stride, without a remainder
+  Var lane, block, n;
+  /// Tile, cell of the summed axis, input block, point of the first and of the last transformed axis, cell and place in a tile along these.
+  Var t{"t"}, s{"s"}, k{"k"}, i{"i"}, j{"j"}, e{"e"}, p{"p"}, q{"q"};
+};
 
-bool is_candidate(const Question& question) {
-  const layers::Call call = question.call();
-  if (question.exact || call.op().kind != "conv" || call.integer("groups") != 1 || !has_constant_f32_weights(question)) return false;
-  const TensorType& x = call.type(0);
-  const TensorType& weight = call.operand("weight").type;
-  if (x.rank() != 4) return false;
-  if (weight.extents[2] != taps || weight.extents[3] != taps) return false;
-  const Window window = window_of_convolution(call);
-  for (std::size_t d = 0; d < 2; ++d) {
-    if (window.stride[d] != 1 || window.dilation[d] != 1 || window.begin[d] < 0 || window.end[d] < 0 || window.output[d] < 4) return false;
+Geometry geometry_of(const KernelBuilder& builder) {
+  const Op& op = builder.plan().graph.op(builder.kernel().ops.front());
+  const layers::Call call(*layers::find_layer(op.kind), builder.plan().graph, op);
+  const std::vector<Var>& at = builder.point().variables;
+  Geometry g;
+  g.form = with_digits(form_of(call, window_of_convolution(call), builder.point().lanes), builder.parameter("results"));
+  const std::size_t rank = g.form.axes.size();
+  g.lane = at.front();
+  g.block = at[rank + 1];
+  g.n = at.back();
+  g.cells.resize(rank);
+  g.tile_strides.resize(rank);
+  g.tile_counts.resize(rank);
+  int stride = 1;
+  for (std::size_t d = rank; d-- > 0;) {
+    const WinogradAxis& axis = g.form.axes[d];
+    g.cells[d] = at[rank - d];
+    g.tile_counts[d] = static_cast<int>(axis.tiles());
+    if (axis.is_summed()) continue;
+    g.tile_strides[d] = stride;
+    stride *= g.tile_counts[d];
+    g.outermost = static_cast<int>(d);
   }
-  const std::int64_t lanes = question.target.lanes(4);
-  return x.extents[1] >= lanes && weight.extents[0] >= lanes;
-}
-
-std::int64_t rounded_up(std::int64_t count, std::int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
-
-/// Bytes of the transformed filters.
-std::int64_t transformed_bytes(const TensorType& weight, std::int64_t lanes, std::int64_t results) {
-  return rounded_up(weight.extents[0], lanes) * rounded_up(weight.extents[1], lanes) * (results + taps - 1) * (results + taps - 1) * 4;
-}
-
-/// Results in a row of a tile: 4 where the map is large enough to fill such tiles and the filters may take the room, else 2, else none.
-std::int64_t choose_results(const Question& question, const Window& window) {
-  const TensorType& weight = question.call().operand("weight").type;
-  const std::int64_t lanes = question.target.lanes(4);
-  const std::int64_t least = std::min(window.output[0], window.output[1]);
-  const std::int64_t direct = rounded_up(weight.extents[0], lanes) * rounded_up(weight.extents[1], lanes) * taps * taps * 4;
-  for (const std::int64_t results : {std::int64_t{4}, std::int64_t{2}}) {
-    if (results == 4 && least < 12) continue;
-    if (transformed_bytes(weight, lanes, results) - direct <= question.weight_room) return results;
+  for (std::size_t d = 0; d < rank; ++d) {
+    const WinogradAxis& axis = g.form.axes[d];
+    if (axis.is_transformed()) g.stages.push_back({d, winograd_transform(static_cast<int>(axis.results), static_cast<int>(axis.taps))});
   }
-  return 0;
+  return g;
 }
 
-/// U[lane, vector in tile, input lane, input block, tile in chunk, plane, chunk] = (filter g filter^T)[plane].
-Wish transformed_weights(const TensorType& weight, std::int64_t lanes, std::int64_t results, std::int64_t tile, std::int64_t chunk) {
-  const std::int64_t output_blocks = (weight.extents[0] + lanes - 1) / lanes;
-  const std::int64_t input_blocks = (weight.extents[1] + lanes - 1) / lanes;
-  const WinogradTransform transform = winograd_transform(static_cast<int>(results), taps);
-  const std::int64_t points = transform.points;
-  Wish wish;
-  wish.packed_extents = {lanes, tile, lanes, input_blocks, chunk / tile, points * points, output_blocks / chunk};
-  wish.packing = fmt::format("winograd {} {} {} {}", results, lanes, tile, chunk);
-  wish.pack = [=, filters = weight.extents[0], channels = weight.extents[1]](const TensorData& source, std::span<std::byte> destination) {
-    std::memset(destination.data(), 0, destination.size());
-    const std::int64_t plane_stride = lanes * tile * lanes * input_blocks * (chunk / tile);
-    for (std::int64_t o = 0; o < filters; ++o) {
-      const std::int64_t block = o / lanes;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        const std::int64_t at =
-            o % lanes + lanes * (block % tile + tile * (c % lanes + lanes * (c / lanes + input_blocks * (block / tile % (chunk / tile))))) +
-            block / chunk * plane_stride * points * points;
-        double g[taps][taps];
-        for (int y = 0; y < taps; ++y) {
-          for (int x = 0; x < taps; ++x) g[y][x] = static_cast<double>(load<float>(source, ((o * channels + c) * taps + y) * taps + x));
-        }
-        for (std::int64_t i = 0; i < points; ++i) {
-          double row[taps] = {};
-          for (int x = 0; x < taps; ++x) {
-            for (int y = 0; y < taps; ++y) row[x] += transform.filter[static_cast<std::size_t>(i)][static_cast<std::size_t>(y)] * g[y][x];
-          }
-          for (std::int64_t j = 0; j < points; ++j) {
-            double sum = 0;
-            for (int x = 0; x < taps; ++x) sum += transform.filter[static_cast<std::size_t>(j)][static_cast<std::size_t>(x)] * row[x];
-            const auto number = static_cast<float>(sum);
-            std::memcpy(destination.data() + static_cast<std::size_t>(at + (j + i * points) * plane_stride) * sizeof number, &number,
-                        sizeof number);
-          }
-        }
-      }
+/// Rows of a matrix times elements, the row chosen by a variable that is unrolled.
+template <typename Weighted, typename Element>
+Expr product_with(const Var& row, const std::vector<std::vector<double>>& matrix, const Weighted& weighted, const Element& element) {
+  std::vector<Expr> rows;
+  for (const auto& weights : matrix) rows.push_back(weighted(weights, element));
+  return Halide::mux(row, rows);
+}
+
+/// The Funcs, innermost variable first: lane, then as named.
+struct Funcs {
+  Func half;  ///< (e, i, t, s, k, n) input transformed along the first of two axes; undefined if there is one
+  Func transformed;  ///< (t, s, k, j, i, n)
+  Func sum;  ///< (t, s, block, j, i, n)
+  Func product;  ///< the same, stored for a chunk
+  Func half_back;  ///< (j, p, t, s, block, n)
+  Func back;  ///< (q, p, t, s, block, n)
+  Halide::RDom r;
+};
+
+/// The operand at tile t and cell s of the summed axis, `offsets` cells from the tile's first along the transformed axes.
+Expr operand_at(const Geometry& g, const Halide::ImageParam& operand, const std::vector<std::pair<std::size_t, Expr>>& offsets) {
+  std::vector<Expr> at = {g.lane};
+  for (std::size_t d = g.form.axes.size(); d-- > 0;) {
+    const WinogradAxis& axis = g.form.axes[d];
+    Expr cell = g.s;
+    if (!axis.is_summed()) {
+      const Expr tile = static_cast<int>(d) == g.outermost ? g.t / g.tile_strides[d] : g.t / g.tile_strides[d] % g.tile_counts[d];
+      cell = tile * static_cast<int>(axis.is_transformed() ? axis.results : axis.stride);
     }
-  };
-  return wish;
-}
-
-/// Rows of tiles in a strip: enough tiles to use each weight that was loaded several times; all of them where the weights outgrow the caches
-/// (each strip reads them anew) or the map is small.
-std::int64_t choose_strip(const Tiling& tiling, std::int64_t weight_bytes) {
-  constexpr std::int64_t enough_tiles = 14;
-  constexpr std::int64_t cached_weights = 16 << 20;
-  if (weight_bytes > cached_weights || tiling.columns * tiling.rows <= 64) return tiling.rows;
-  std::int64_t strip = std::min(tiling.rows, (enough_tiles + tiling.columns - 1) / tiling.columns);
-  while (tiling.rows % strip != 0) ++strip;  // every strip is whole: tiles of registers may not leave it
-  return strip;
-}
-
-/// The largest divisor of `count` that is a multiple of `step` and at most `most`.
-std::int64_t divisor_up_to(std::int64_t count, std::int64_t step, std::int64_t most) {
-  std::int64_t best = step;
-  for (std::int64_t candidate = step; candidate <= std::min(most, count); candidate += step) {
-    if (count % candidate == 0) best = candidate;
+    cell -= static_cast<int>(axis.begin);
+    for (const auto& offset : offsets) cell = offset.first == d ? cell + offset.second : cell;
+    at.push_back(cell);
   }
-  return best;
+  at.insert(at.end(), {g.k, g.n});
+  return operand(at);
+}
+
+Funcs algorithm(const KernelBuilder& builder, const Geometry& g) {
+  const Halide::ImageParam& operand = builder.input(builder.position_of(0, "x"));
+  const int weight_at = builder.position_of(0, "weight");
+  const Halide::ImageParam& weight = builder.input(weight_at);
+  const auto& packed = builder.input_buffer(weight_at).packed_extents;
+  const auto name = [&](const char* stage) { return builder.prefix() + stage; };
+  const auto tile = static_cast<int>(packed[1]);
+  const auto tiles_in_chunk = static_cast<int>(packed[5]);
+  const bool two = g.stages.size() == 2;
+  const Stage& inner = g.stages.back();
+  const Stage& outer = g.stages.front();
+
+  Funcs f{Func(name("_v1")),
+          Func(name("_v")),
+          Func(name("_sum")),
+          Func(name("_m")),
+          Func(name("_y1")),
+          Func(name("_y")),
+          Halide::RDom(0, builder.point().lanes, 0, static_cast<int>(packed[3]), 0, static_cast<int>(packed[4]), name("_r"))};
+  if (two) {
+    f.half(g.lane, g.e, g.i, g.t, g.s, g.k, g.n) = product_with(
+        g.i, outer.transform.input, sum_by_parity, [&](int r) { return operand_at(g, operand, {{inner.axis, g.e}, {outer.axis, r}}); });
+  }
+  f.transformed(g.lane, g.t, g.s, g.k, g.j, g.i, g.n) = product_with(g.j, inner.transform.input, sum_by_parity, [&](int r) {
+    return two ? f.half(g.lane, r, g.i, g.t, g.s, g.k, g.n) : operand_at(g, operand, {{inner.axis, r}});
+  });
+
+  const int summed = g.form.summed_axis();
+  const WinogradAxis axis = summed < 0 ? WinogradAxis{} : g.form.axes[static_cast<std::size_t>(summed)];
+  const Expr cell = g.s * static_cast<int>(axis.stride) + f.r.z * static_cast<int>(axis.dilation);
+  const Expr plane = two ? g.j + g.i * inner.transform.points : Expr(g.j);
+  f.sum(g.lane, g.t, g.s, g.block, g.j, g.i, g.n) = 0.0F;
+  f.sum(g.lane, g.t, g.s, g.block, g.j, g.i, g.n) +=
+      weight(g.lane, g.block % tile, f.r.x, f.r.y, f.r.z, g.block / tile % tiles_in_chunk, plane, g.block / (tile * tiles_in_chunk)) *
+      f.transformed(f.r.x, g.t, cell, f.r.y, g.j, g.i, g.n);
+  f.product(g.lane, g.t, g.s, g.block, g.j, g.i, g.n) = f.sum(g.lane, g.t, g.s, g.block, g.j, g.i, g.n);
+
+  if (two) {
+    f.half_back(g.lane, g.j, g.p, g.t, g.s, g.block, g.n) =
+        product_with(g.p, outer.transform.output, sum_by_pairs, [&](int r) { return f.product(g.lane, g.t, g.s, g.block, g.j, r, g.n); });
+  }
+  f.back(g.lane, g.q, g.p, g.t, g.s, g.block, g.n) = product_with(g.q, inner.transform.output, sum_by_pairs, [&](int r) {
+    return two ? f.half_back(g.lane, r, g.p, g.t, g.s, g.block, g.n) : f.product(g.lane, g.t, g.s, g.block, r, 0, g.n);
+  });
+  return f;
+}
+
+/// The result of tile and place in it that hold the point.
+Expr result_at(const Geometry& g, const Funcs& f) {
+  Expr tile = 0;
+  Expr summed = 0;
+  std::vector<Expr> within;
+  for (std::size_t d = 0; d < g.form.axes.size(); ++d) {
+    const WinogradAxis& axis = g.form.axes[d];
+    const auto results = static_cast<int>(axis.results);
+    if (axis.is_summed()) {
+      summed = g.cells[d];
+      continue;
+    }
+    tile += g.cells[d] / results * g.tile_strides[d];
+    if (axis.is_transformed()) within.push_back(g.cells[d] % results);
+  }
+  const bool two = g.stages.size() == 2;
+  return f.back(g.lane, within.back(), two ? within.front() : Expr(0), tile, summed, g.block, g.n);
+}
+
+/// The result's loops, from the innermost: cells of a tile (unrolled), tiles of a strip, cells of the summed axis, blocks of a chunk, chunks, strips.
+struct Loops {
+  std::vector<Halide::VarOrRVar> order;
+  Var tile;  ///< the innermost loop over tiles
+  Var chunk;
+  Var strip;  ///< not used where the whole map is one strip
+};
+
+Loops loops_of(Func& output, const KernelBuilder& builder, const Geometry& g) {
+  const auto rank = g.form.axes.size();
+  const bool whole = builder.parameter("whole") != 0;
+  const auto strip_axis = static_cast<std::size_t>(builder.parameter("axis"));
+  std::vector<Var> unrolled, tiles, summed, strips;
+  for (std::size_t d = rank; d-- > 0;) {
+    const WinogradAxis& axis = g.form.axes[d];
+    Var tile = g.cells[d];
+    if (axis.is_transformed()) {
+      const Var outer(fmt::format("tile{}", d)), inner(fmt::format("in{}", d));
+      output.split(g.cells[d], outer, inner, static_cast<int>(axis.results),
+                   axis.output % axis.results == 0 ? TailStrategy::RoundUp : TailStrategy::GuardWithIf);
+      output.unroll(inner);
+      unrolled.push_back(inner);
+      tile = outer;
+    }
+    std::vector<Var>& within = axis.is_summed() ? summed : tiles;
+    if (whole || (!axis.is_summed() && d > strip_axis)) {
+      within.push_back(tile);
+    } else if (!axis.is_summed() && d < strip_axis) {
+      strips.push_back(tile);
+    } else {
+      const Var outer(fmt::format("strip{}", d)), inner(fmt::format("part{}", d));
+      output.split(tile, outer, inner, static_cast<int>(builder.parameter(axis.is_summed() ? "depth" : "strip")), TailStrategy::RoundUp);
+      strips.push_back(outer);
+      within.push_back(inner);
+    }
+  }
+  Loops loops;
+  const Var part("part_of_chunk");
+  loops.chunk = Var("chunk");
+  loops.tile = tiles.front();
+  output.split(g.block, loops.chunk, part, static_cast<int>(builder.parameter("chunk")), TailStrategy::RoundUp);
+  loops.order.emplace_back(g.lane);
+  loops.order.insert(loops.order.end(), unrolled.begin(), unrolled.end());
+  loops.order.insert(loops.order.end(), tiles.begin(), tiles.end());
+  loops.order.insert(loops.order.end(), summed.begin(), summed.end());
+  loops.order.insert(loops.order.end(), {part, loops.chunk});
+  loops.order.insert(loops.order.end(), strips.begin(), strips.end());
+  loops.order.emplace_back(g.n);
+  output.reorder(loops.order).vectorize(g.lane);
+  if (whole) return loops;
+  loops.strip = strips.front();
+  strips.push_back(g.n);
+  for (std::size_t d = 1; d < strips.size(); ++d) {
+    const Var task(fmt::format("task{}", d));
+    output.fuse(loops.strip, strips[d], task);
+    loops.strip = task;
+  }
+  output.parallel(loops.strip);
+  return loops;
+}
+
+int tiles_in_strip(const KernelBuilder& builder, const Geometry& g) {
+  if (builder.parameter("whole") != 0) return static_cast<int>(g.form.tiles());
+  return static_cast<int>(builder.parameter("strip")) * g.tile_strides[static_cast<std::size_t>(builder.parameter("axis"))];
+}
+
+void schedule(Func& output, Funcs& f, const KernelBuilder& builder, const Geometry& g) {
+  const Loops loops = loops_of(output, builder, g);
+  const bool two = g.stages.size() == 2;
+  // Where tiles hang over the map's end, Halide does not see that the number of tiles is the same in every strip.
+  f.transformed.bound_extent(g.t, tiles_in_strip(builder, g));
+  f.product.bound_extent(g.t, tiles_in_strip(builder, g));
+  if (two) f.half_back.bound_extent(g.t, 1);
+  f.back.bound_extent(g.t, 1);
+  if (builder.parameter("whole") != 0) {
+    f.transformed.compute_at(output, g.n).parallel(g.k);
+    output.parallel(loops.chunk);
+  } else {
+    f.transformed.compute_at(output, loops.strip);
+  }
+  f.transformed.reorder(g.lane, g.j, g.i, g.t, g.s, g.k, g.n).vectorize(g.lane).unroll(g.j);
+  if (two) {
+    f.transformed.unroll(g.i);
+    f.half.compute_at(f.transformed, g.t).store_in(Halide::MemoryType::Stack).vectorize(g.lane).unroll(g.e).unroll(g.i);
+  }
+
+  const Var to("to"), ti("ti"), mo("mo"), mi("mi");
+  f.product.compute_at(output, loops.chunk).split(g.t, to, ti, static_cast<int>(builder.parameter("tiles")), TailStrategy::ShiftInwards);
+  f.product.split(g.block, mo, mi, static_cast<int>(builder.parameter("channels")));
+  f.product.reorder(g.lane, ti, mi, to, g.s, mo, g.j, g.i, g.n).vectorize(g.lane).unroll(ti).unroll(mi);
+  f.sum.compute_at(f.product, to).store_in(Halide::MemoryType::Stack).vectorize(g.lane).unroll(g.t).unroll(g.block);
+  const Halide::RVar step("step"), part("part");
+  f.sum.update().split(f.r.x, part, step, 4).reorder({g.lane, g.block, g.t, step, part, f.r.y, f.r.z});
+  f.sum.update().vectorize(g.lane).unroll(g.block).unroll(g.t).unroll(step);
+
+  f.back.compute_at(output, loops.tile).store_in(Halide::MemoryType::Stack).vectorize(g.lane).unroll(g.q).unroll(g.p);
+  if (two) f.half_back.compute_at(output, loops.tile).store_in(Halide::MemoryType::Stack).vectorize(g.lane).unroll(g.j).unroll(g.p);
 }
 
 }  // namespace
 
-std::optional<Choice> choose_winograd(const Question& question) {
-  if (!is_candidate(question)) return std::nullopt;
-  const layers::Call call = question.call();
-  const TensorType& x = call.type(0);
-  const TensorType& weight = call.operand("weight").type;
-  const Window window = window_of_convolution(call);
-  const std::int64_t results = choose_results(question, window);
-  if (results == 0) return std::nullopt;
+std::vector<Variant> winograd_variants(const Question& question) {
+  const WinogradForm plain = plain_form(question);
+  if (plain.axes.empty()) return {};
+  const double direct = direct_cost(plain, question.all_weights, question.target);
+  std::vector<Variant> variants;
+  for (const WinogradForm& form : forms_of(plain)) {
+    // What is gained by less than a twentieth is not worth the memory.
+    const double saved = 0.95 * direct - choose_walk(form, question.all_weights, question.target).cost;
+    variants.push_back({form.digits(), saved, form.weight_bytes() - plain.weight_bytes()});
+  }
+  return variants;
+}
 
-  const Tiling tiling = tiling_of(window, results);
-  const std::int64_t lanes = question.target.lanes(4);
-  const std::int64_t blocks = (weight.extents[0] + lanes - 1) / lanes;
-  const std::int64_t strip = choose_strip(tiling, transformed_bytes(weight, lanes, results));
-  const RegisterTile tile = choose_register_tile(blocks, strip * tiling.columns, question.target);
-  const std::int64_t chunk = divisor_up_to(blocks, tile.channels, strip == tiling.rows ? 4 : 2);
+std::optional<Choice> choose_winograd(const Question& question) {
+  if (question.variant == 0) return std::nullopt;
+  const WinogradForm plain = plain_form(question);
+  if (plain.axes.empty()) return std::nullopt;
+  const WinogradForm form = with_digits(plain, question.variant);
+  const WinogradWalk walk = choose_walk(form, question.all_weights, question.target);
 
   Choice choice;
   choice.output = blocked_layout(question.target);
@@ -170,93 +318,32 @@ std::optional<Choice> choose_winograd(const Question& question) {
   Wish& operand = choice.inputs[static_cast<std::size_t>(question.input_of("x"))];
   operand.layout = choice.output;
   operand.any_halo = true;
-  const std::int64_t counts[] = {tiling.rows, tiling.columns};
-  for (std::size_t d = 0; d < 2; ++d) {
-    operand.layout.halo_begin.push_back(window.begin[d]);
-    operand.layout.halo_end.push_back(std::max<std::int64_t>(0, counts[d] * results + taps - 1 - window.begin[d] - x.extents[d + 2]));
+  for (const WinogradAxis& axis : form.axes) {
+    operand.layout.halo_begin.push_back(axis.begin);
+    operand.layout.halo_end.push_back(std::max<std::int64_t>(0, axis.cells_read() - axis.begin - axis.input));
   }
-  choice.inputs[static_cast<std::size_t>(question.input_of("weight"))] = transformed_weights(weight, lanes, results, tile.channels, chunk);
+  choice.inputs[static_cast<std::size_t>(question.input_of("weight"))] = winograd_weights(form, walk.tile.channels, walk.chunk);
   const int bias = question.input_of("bias");
-  if (bias >= 0) choice.inputs[static_cast<std::size_t>(bias)] = padded_vector(weight.extents[0], lanes);
-  choice.parameters = {{"results", results}, {"channels", tile.channels}, {"tiles", tile.pixels}, {"chunk", chunk}, {"strip", strip}};
+  if (bias >= 0) choice.inputs[static_cast<std::size_t>(bias)] = padded_vector(form.filters, form.lanes);
+  choice.parameters = {{"results", form.digits()},
+                       {"channels", walk.tile.channels},
+                       {"tiles", walk.tile.pixels},
+                       {"chunk", walk.chunk},
+                       {"axis", static_cast<std::int64_t>(walk.axis)},
+                       {"strip", walk.strip},
+                       {"depth", walk.depth},
+                       {"whole", walk.is_whole_map ? 1 : 0}};
   return choice;
 }
 
 Func build_winograd(KernelBuilder& builder) {
-  const Op& op = builder.plan().graph.op(builder.kernel().ops.front());
-  const layers::Call call(*layers::find_layer(op.kind), builder.plan().graph, op);
-  const Window window = window_of_convolution(call);
-  const auto results = static_cast<int>(builder.parameter("results"));
-  const auto tile = static_cast<int>(builder.parameter("channels"));
-  const auto chunk = static_cast<int>(builder.parameter("chunk"));
-  const Tiling tiling = tiling_of(window, results);
-  const auto columns = static_cast<int>(tiling.columns);
-  const auto strip = static_cast<int>(builder.parameter("strip"));
-  const WinogradTransform transform = winograd_transform(results, taps);
-  const int points = transform.points;
-  const Halide::ImageParam& operand = builder.input(builder.position_of(0, "x"));
-  const Halide::ImageParam& weight = builder.input(builder.position_of(0, "weight"));
+  const Geometry g = geometry_of(builder);
+  Funcs f = algorithm(builder, g);
+  Expr value = result_at(g, f);
   const int bias_at = builder.position_of(0, "bias");
-  const auto& packed = builder.input_buffer(builder.position_of(0, "weight")).packed_extents;
-  const int lanes = builder.point().lanes;
-
-  /* The algorithm. */
-  const std::vector<Var>& at = builder.point().variables;
-  const Var lane = at[0], x = at[1], y = at[2], block = at[3], n = at[4];
-  const Var t("t"), k("k"), i("i"), j("j"), e("e"), p("p"), q("q");
-  const auto name = [&](const char* stage) { return builder.prefix() + stage; };
-  const auto product_with = [&](const Var& row, const std::vector<std::vector<double>>& matrix, const auto& weighted, const auto& element) {
-    std::vector<Expr> rows;
-    for (const auto& weights : matrix) rows.push_back(weighted(weights, element));
-    return Halide::mux(row, rows);
-  };
-  Func rows_transformed(name("_v1")), transformed(name("_v")), sum(name("_sum")), product(name("_m")), columns_back(name("_y1")),
-      back(name("_y"));
-  const Expr first_x = t % columns * results - static_cast<int>(window.begin[1]);
-  const Expr first_y = t / columns * results - static_cast<int>(window.begin[0]);
-  rows_transformed(lane, e, i, t, k, n) =
-      product_with(i, transform.input, sum_by_parity, [&](int r) { return operand(lane, first_x + e, first_y + r, k, n); });
-  transformed(lane, t, k, j, i, n) =
-      product_with(j, transform.input, sum_by_parity, [&](int r) { return rows_transformed(lane, r, i, t, k, n); });
-  const Halide::RDom r(0, lanes, 0, static_cast<int>(packed[3]), name("_r"));
-  sum(lane, t, block, j, i, n) = 0.0F;
-  sum(lane, t, block, j, i, n) += weight(lane, block % tile, r.x, r.y, block / tile % (chunk / tile), j + i * points, block / chunk) *
-                                  transformed(r.x, t, r.y, j, i, n);
-  product(lane, t, block, j, i, n) = sum(lane, t, block, j, i, n);
-  columns_back(lane, j, p, t, block, n) =
-      product_with(p, transform.output, sum_by_pairs, [&](int s) { return product(lane, t, block, j, s, n); });
-  back(lane, q, p, t, block, n) =
-      product_with(q, transform.output, sum_by_pairs, [&](int s) { return columns_back(lane, s, p, t, block, n); });
-  Expr value = back(lane, x % results, y % results, x / results + columns * (y / results), block, n);
-  if (bias_at >= 0) value += builder.input(bias_at)(block * lanes + lane);
+  if (bias_at >= 0) value += builder.input(bias_at)(g.block * builder.point().lanes + g.lane);
   Func output = builder.make_output(builder.finish(value));
-
-  /* The schedule. */
-  const Var xo("xo"), xi("xi"), yo("yo"), yi("yi"), yb("yb"), ys("ys"), oo("oo"), oi("oi"), to("to"), ti("ti"), mo("mo"), mi("mi");
-  const auto exact_or_guarded = [](std::int64_t extent, std::int64_t factor) {
-    return extent % factor == 0 ? TailStrategy::RoundUp : TailStrategy::GuardWithIf;
-  };
-  output.split(x, xo, xi, results, exact_or_guarded(window.output[1], results))
-      .split(y, yo, yi, results, exact_or_guarded(window.output[0], results));
-  output.split(yo, yb, ys, strip, TailStrategy::RoundUp).split(block, oo, oi, chunk, TailStrategy::RoundUp);
-  output.reorder(lane, xi, yi, xo, ys, oi, oo, yb, n).vectorize(lane).unroll(xi).unroll(yi);
-  if (strip >= tiling.rows) {
-    transformed.compute_at(output, n).parallel(k);
-    output.parallel(oo);
-  } else {
-    const Var task("task");
-    output.fuse(yb, n, task).parallel(task);
-    transformed.compute_at(output, task);
-  }
-  transformed.reorder(lane, j, i, t, k, n).vectorize(lane).unroll(j).unroll(i);
-  rows_transformed.compute_at(transformed, t).store_in(Halide::MemoryType::Stack).vectorize(lane).unroll(e).unroll(i);
-  product.compute_at(output, oo).split(t, to, ti, static_cast<int>(builder.parameter("tiles")), TailStrategy::ShiftInwards);
-  product.split(block, mo, mi, tile).reorder(lane, ti, mi, to, mo, j, i, n).vectorize(lane).unroll(ti).unroll(mi);
-  sum.compute_at(product, to).store_in(Halide::MemoryType::Stack).vectorize(lane).unroll(t).unroll(block);
-  const Halide::RVar step("step"), part("part");
-  sum.update().split(r.x, part, step, 4).reorder({lane, block, t, step, part, r.y}).vectorize(lane).unroll(block).unroll(t).unroll(step);
-  back.compute_at(output, xo).store_in(Halide::MemoryType::Stack).vectorize(lane).unroll(q).unroll(p);
-  columns_back.compute_at(output, xo).store_in(Halide::MemoryType::Stack).vectorize(lane).unroll(j).unroll(p);
+  schedule(output, f, builder, g);
   return output;
 }
 

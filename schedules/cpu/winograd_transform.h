@@ -13,14 +13,14 @@ namespace calotype::schedules::cpu {
 /// y = output * ((filter * g) . (input * d)), one dimension; rows of doubles. In two dimensions each matrix acts on rows, then on columns.
 struct WinogradTransform {
   int results = 0;  ///< m
-  int taps = 0;     ///< r
-  int points = 0;   ///< m + r - 1
+  int taps = 0;  ///< r
+  int points = 0;  ///< m + r - 1
   std::vector<std::vector<double>> output;  ///< m x points
   std::vector<std::vector<double>> filter;  ///< points x r
-  std::vector<std::vector<double>> input;   ///< points x points
+  std::vector<std::vector<double>> input;  ///< points x points
 };
 
-/// F(m, r) on the points 0, 1, -1, 2, -2, 1/2, -1/2, ...: exact in binary, so errors come from cancellation alone.
+/// F(m, r) of at most 12 points on 0, 1, -1, 2, -2, 1/2, -1/2, ... and infinity: exact in binary, so errors come from cancellation alone.
 WinogradTransform winograd_transform(int results, int taps);
 
 /// Sum of weights[i] * element(i), even and odd powers apart: rows of the input matrix for the points a and -a share both parts.

@@ -79,14 +79,15 @@ std::vector<TensorData> run(const codegen::LoadedModel& model, const std::vector
 
 }  // namespace
 
-CompiledRun compile_and_run(Graph graph, const std::vector<TensorData>& inputs, int threads, const std::string& target_text) {
+CompiledRun compile_and_run(Graph graph, const std::vector<TensorData>& inputs, int threads, const std::string& target_text,
+                            const schedules::ChooseOptions& options) {
   passes::expand_activations(graph);
   passes::fold_batch_norm(graph);
   passes::remove_dead(graph);
   verify(graph, "simplify");
   const plan::Target target = plan::parse_target(target_text);
   plan::Plan plan = passes::fuse(std::move(graph));
-  schedules::choose_implementations(plan, target);
+  schedules::choose_implementations(plan, target, options);
   passes::insert_reorders(plan);
   passes::plan_memory(plan);
   const codegen::Objects objects = codegen::generate(plan, target, cache::default_cache());
@@ -99,7 +100,10 @@ CompiledRun compile_and_run(Graph graph, const std::vector<TensorData>& inputs, 
   codegen::link(plan, objects, library);
   CompiledRun result;
   result.results = run(codegen::load(folder.path / "model.a", folder.path / "model.json"), inputs, threads);
-  for (const plan::Kernel& kernel : plan.kernels) result.schedules.push_back(kernel.schedule);
+  for (const plan::Kernel& kernel : plan.kernels) {
+    result.schedules.push_back(kernel.schedule);
+    result.parameters.push_back(kernel.parameters);
+  }
   return result;
 }
 
