@@ -20,6 +20,8 @@ Halide::Func build_depthwise(KernelBuilder& builder);
 std::vector<Variant> winograd_variants(const Question& question);
 std::optional<Choice> choose_winograd(const Question& question);
 Halide::Func build_winograd(KernelBuilder& builder);
+std::optional<Choice> choose_pool(const Question& question);
+Halide::Func build_pool(KernelBuilder& builder);
 std::optional<Choice> choose_conv_transpose(const Question& question);
 Halide::Func build_conv_transpose(KernelBuilder& builder);
 std::optional<Choice> choose_dense(const Question& question);
@@ -32,6 +34,7 @@ inline constexpr Template direct_conv = {"direct_conv", choose_direct_conv, buil
 inline constexpr Template narrow_conv = {"narrow_conv", choose_narrow_conv, build_narrow_conv};
 inline constexpr Template winograd = {"winograd", choose_winograd, build_winograd, winograd_variants};
 inline constexpr Template conv_transpose = {"conv_transpose", choose_conv_transpose, build_conv_transpose};
+inline constexpr Template pool = {"pool", choose_pool, build_pool};
 inline constexpr Template dense = {"dense", choose_dense, build_dense};
 inline constexpr Template generic = {"generic", choose_generic, build_generic};
 

@@ -53,6 +53,7 @@ double work_of(const KernelBuilder& builder) {
 /// Registers: the vectorised dimension and a few cells of the next ones.
 struct Tile {
   Var anchor = Var::outermost();                    ///< accumulators are computed inside this loop
+  std::vector<int> unrolled;                        ///< logical dimensions of which the tile has several cells
   std::vector<std::pair<Var, std::int64_t>> outer; ///< remaining loops, innermost first
 };
 
@@ -87,6 +88,7 @@ Tile tile_output(Func& output, KernelBuilder& builder, bool accumulates) {
       output.split(variables[i], next, unrolled, static_cast<int>(cells),
                    storage[i].extent % cells == 0 ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
       output.unroll(unrolled);
+      tile.unrolled.push_back(storage[i].logical);
       order.push_back(unrolled);
       outer.emplace_back(next, (storage[i].extent + cells - 1) / cells);
     } else {
@@ -115,13 +117,18 @@ void place_accumulator(Func accumulator, Func& output, const Tile& tile, const K
   const Var vector = arguments[vector_at];
   if (vector_at > 0) accumulator.reorder_storage(vector, arguments[0]);
   accumulator.vectorize(vector, width);
+  std::vector<Var> cells;  // of the tile
+  for (const int logical : tile.unrolled) cells.push_back(arguments[arguments.size() - 1 - static_cast<std::size_t>(logical)]);
+  for (const Var& cell : cells) accumulator.unroll(cell);
   for (int i = 0; i < accumulator.num_update_definitions(); ++i) {
     std::vector<Halide::VarOrRVar> order = {vector};
     for (const Var& argument : arguments) {
       if (!argument.same_as(vector) && argument.name() != vector.name()) order.emplace_back(argument);
     }
     for (const Halide::RVar& reduction : accumulator.rvars(i)) order.emplace_back(reduction);
-    accumulator.update(i).reorder(order).vectorize(vector, width);
+    Halide::Stage update = accumulator.update(i);
+    update.reorder(order).vectorize(vector, width);
+    for (const Var& cell : cells) update.unroll(cell);
   }
 }
 
