@@ -26,11 +26,12 @@ constexpr std::int64_t byte_limit = std::int64_t{1} << 33U;
 
 /// The operand's numbers as an image. Halide's dimensions are ours reversed; bytes that lie unaligned in a file are copied.
 struct Operand {
+  TensorData data;
   std::vector<std::byte> copy;
   Halide::Buffer<> image;
 };
 
-Operand operand_of(const TensorData& data) {
+Operand operand_of(TensorData data) {
   Operand operand;
   const std::byte* bytes = data.bytes.data();
   const auto width = static_cast<std::size_t>(bytes_of(data.type.element));
@@ -41,6 +42,7 @@ Operand operand_of(const TensorData& data) {
   std::vector<int> sizes;
   for (auto extent = data.type.extents.rbegin(); extent != data.type.extents.rend(); ++extent) sizes.push_back(static_cast<int>(*extent));
   operand.image = Halide::Buffer<>(layers::halide_type(data.type.element), const_cast<std::byte*>(bytes), sizes);
+  operand.data = std::move(data);
   return operand;
 }
 
@@ -130,7 +132,7 @@ std::optional<std::vector<TensorData>> evaluate(const Graph& graph, OpId id) {
   const Op& op = graph.op(id);
   const layers::Layer* layer = layers::find_layer(op.kind);
   const layers::Definition* definition = layers::find_definition(op.kind);
-  if (layer == nullptr || definition == nullptr || definition->define == nullptr) return std::nullopt;
+  if (layer == nullptr || definition == nullptr || definition->define == nullptr || layer->traits.is_check) return std::nullopt;
   const Call call(*layer, graph, op);
   std::vector<Operand> operands;
   for (const ValueId operand : op.operands) {
@@ -138,7 +140,7 @@ std::optional<std::vector<TensorData>> evaluate(const Graph& graph, OpId id) {
     if (operand == no_value) continue;
     const Value& value = graph.value(operand);
     if (!value.data || is_too_large(value.type)) return std::nullopt;
-    operands.back() = operand_of(*value.data);
+    operands.back() = operand_of(value.data->read());
   }
   std::vector<TensorData> results;
   for (int i = 0; i < call.result_count(); ++i) {

@@ -45,7 +45,7 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// One run; throws Failure(bug) if the model reports an error.
+  /// One run. Throws Failure if the model reports an error: input where it does not take the numbers in the inputs, else bug.
   void run();
   /// A result after `run`, as its buffer lies (extents in memory order).
   TensorData result(std::size_t index) const;

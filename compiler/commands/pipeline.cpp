@@ -109,6 +109,8 @@ void simplify(Graph& graph, bool keep_all) {
     passes::fold_batch_norm(graph);
     verified(graph, "fold_batch_norm");
   }
+  passes::check_indices(graph);
+  verified(graph, "check_indices");
   passes::remove_dead(graph);
   verified(graph, "remove_dead");
 }
@@ -126,7 +128,7 @@ void check_size(const plan::Plan& plan, double size_limit) {
   constexpr double slack = 1 << 20;  // blocks of channels round tiny weights up many times over, which matters to nobody
   double stored = 0;
   for (const Value& value : plan.graph.values) {
-    if (value.data) stored += static_cast<double>(value.data->bytes.size());
+    if (value.data) stored += static_cast<double>(value.data->type().bytes());
   }
   if (static_cast<double>(plan.weight_bytes) <= stored * size_limit + slack) return;
   throw Failure(Fault::unsupported, fmt::format("packed weights take {} bytes, more than {} times the weights (--size-limit)",

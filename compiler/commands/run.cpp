@@ -10,6 +10,7 @@
 #include "commands/execution.h"
 #include "commands/model.h"
 #include "commands/tensor_text.h"
+#include "commands/unmet.h"
 #include "commands/verbs.h"
 #include "formats/npy.h"
 #include "layers/layer.h"
@@ -69,7 +70,7 @@ Watch watch_of(const Graph& graph, const RunOptions& options) {
 /// The value's numbers, from wherever they are.
 TensorData numbers_of(const Graph& graph, ValueId id, const Executable& executable, const Session& session, const InputArrays& inputs) {
   const Value& value = graph.value(id);
-  if (value.data) return *value.data;
+  if (value.data) return value.data->read();
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
     if (graph.inputs[i].value == id) return *inputs[i];
   }
@@ -127,7 +128,7 @@ std::string printed(const Graph& graph, ValueId id, const TensorData& data) {
   const OpId producer = graph.value(id).producer;
   if (producer != no_op) {
     for (const ValueId operand : graph.op(producer).operands) {
-      if (operand != no_value && graph.value(operand).implicit) text += tensor_text(graph.value(operand).name, *graph.value(operand).data);
+      if (operand != no_value && graph.value(operand).implicit) text += tensor_text(graph.value(operand).name, graph.value(operand).data->read());
     }
   }
   return text + tensor_text(graph.value(id).name, data);
@@ -155,7 +156,12 @@ void run(Arguments arguments) {
   if (!watch.computed.empty()) note("values inside the network come from a variant that was compiled with them as extra outputs");
   const Executable executable = build(graph, options.build, {.values = watch.computed});
   Session session(executable, inputs, options.threads);
-  session.run();
+  try {
+    session.run();
+  } catch (const Failure& failure) {
+    if (failure.fault() != Fault::input) throw;
+    throw unmet_requirement(graph, inputs).value_or(failure);
+  }
 
   Json outputs = Json::array();
   std::optional<OutputFolder> folder;

@@ -138,8 +138,8 @@ void adapt_clip(const OnnxNode& node, OnnxBuilder& builder) {
     if (node.find("min") != nullptr) bounds.push_back(named("min", node.real("min", 0)));
     if (node.find("max") != nullptr) bounds.push_back(named("max", node.real("max", 0)));
   } else {
-    const bool is_known = (!builder.has(1) || builder.known(builder.input(1)) != nullptr) &&
-                          (!builder.has(2) || builder.known(builder.input(2)) != nullptr) && is_float(builder.type(x).element);
+    const bool is_known = (!builder.has(1) || builder.is_known(builder.input(1))) &&
+                          (!builder.has(2) || builder.is_known(builder.input(2))) && is_float(builder.type(x).element);
     if (!is_known) {
       if (builder.has(1)) x = builder.emit("max", {x, builder.input(1)});
       if (builder.has(2)) x = builder.emit("min", {x, builder.input(2)});

@@ -12,6 +12,7 @@
 
 #include "layers/arithmetic.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 #include "layers/weights.h"
 
 namespace calotype::layers {
@@ -188,6 +189,13 @@ void adapt_top_k(const OnnxNode& node, OnnxBuilder& builder) {
   builder.bind(1, results[1]);
 }
 
+std::vector<Supposition> suppose_k(const OnnxNode& node, OnnxBuilder& builder) {
+  const std::size_t output = node.has_output(0) ? 0 : 1;
+  const std::optional<std::int64_t> k = declared_extent(builder, output, node.integer("axis", -1));
+  if (!k || builder.type(builder.input(1)).elements() != 1) return {};
+  return {suppose_equal(builder, 1, std::vector{*k})};
+}
+
 constexpr OnnxForm position_form(std::string_view op_type) {
   return {.op_type = op_type,
           .inputs = {onnx::operand("x")},
@@ -202,7 +210,8 @@ constexpr OnnxForm top_k_onnx[] = {{
     .attributes = {onnx::adapted_attribute("k"), onnx::adapted_attribute("axis"), onnx::adapted_attribute("largest"),
                    onnx::ignored("sorted")},
     .adapt = adapt_top_k,
-    .note = "K known at compile time; the results are always sorted",
+    .suppose = suppose_k,
+    .note = "the results are always sorted",
 }};
 
 constexpr Layer position(std::string_view name, std::span<const OnnxForm> onnx) {

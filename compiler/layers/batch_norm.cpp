@@ -49,14 +49,20 @@ std::string explain(const Call& call) {
 ChannelAffine channel_affine(const Call& call) {
   const std::int64_t channels = call.type(0).extents[1];
   const double epsilon = call.real("epsilon");
-  const auto number = [&](int position, std::int64_t c, double absent) {
-    return call.has(position) ? load_as_double(*call.operand(position).data, c) : absent;
+  const auto numbers = [&](int position, double absent) {
+    std::vector<double> row(static_cast<std::size_t>(channels), absent);
+    if (!call.has(position)) return row;
+    const TensorData data = call.operand(position).data->read();
+    for (std::size_t c = 0; c < row.size(); ++c) row[c] = load_as_double(data, static_cast<std::int64_t>(c));
+    return row;
   };
+  const std::vector<double> weight = numbers(weight_at, 1), bias = numbers(bias_at, 0), mean = numbers(mean_at, 0),
+                            variance = numbers(variance_at, 1);
   ChannelAffine affine;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const double scale = number(weight_at, c, 1) / std::sqrt(number(variance_at, c, 1) + epsilon);
+  for (std::size_t c = 0; c < weight.size(); ++c) {
+    const double scale = weight[c] / std::sqrt(variance[c] + epsilon);
     affine.scale.push_back(scale);
-    affine.shift.push_back(number(bias_at, c, 0) - number(mean_at, c, 0) * scale);
+    affine.shift.push_back(bias[c] - mean[c] * scale);
   }
   return affine;
 }

@@ -13,6 +13,7 @@
 #include "layers/arithmetic.h"
 #include "layers/indexing.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 #include "layers/weights.h"
 
 namespace calotype::layers {
@@ -103,6 +104,39 @@ void adapt_col2im(const OnnxNode& node, OnnxBuilder& builder) {
   builder.bind(0, builder.emit("col2im", {builder.input(0)}, std::move(attributes)));
 }
 
+/// The image's extents are declared; the block's are factors of its number of cells, in every order.
+std::vector<Supposition> suppose_blocks(const OnnxNode&, OnnxBuilder& builder) {
+  const std::vector<std::int64_t>* to = builder.declared(0);
+  const std::vector<std::int64_t> from = builder.extents(builder.input(0));
+  const std::int64_t rank = entries_of(builder, 1);
+  if (to == nullptr || from.size() != 3 || rank < 1 || std::ssize(*to) != rank + 2 || entries_of(builder, 2) != rank || (*to)[1] < 1) return {};
+  const std::vector<std::int64_t> image(to->begin() + 2, to->end());
+  const std::int64_t cells = from[1] / (*to)[1];
+  if (cells < 1 || cells > 10000) return {};
+  const Supposition of_image = suppose_equal(builder, 1, image);
+  std::vector<Supposition> list;
+  std::vector<std::int64_t> block;
+  const std::function<void(std::int64_t)> extend = [&](std::int64_t left) {
+    if (std::ssize(block) == rank - 1) {
+      block.push_back(left);
+      Supposition both = suppose_equal(builder, 2, block);
+      both.inputs.insert(of_image.inputs.begin(), of_image.inputs.end());
+      both.holds.push_back(of_image.holds.front());
+      list.push_back(std::move(both));
+      block.pop_back();
+      return;
+    }
+    for (std::int64_t extent = 1; extent <= left && list.size() < 100; ++extent) {
+      if (left % extent != 0) continue;
+      block.push_back(extent);
+      extend(left / extent);
+      block.pop_back();
+    }
+  };
+  extend(cells);
+  return list;
+}
+
 Extents counted_shape(const Call& call) { return call.integers(call.has_argument("counted") ? "counted" : "shape"); }
 
 std::vector<TensorType> infer_unpool(const Call& call) {
@@ -151,6 +185,8 @@ Expr define_unpool(const Call& call, const std::vector<Tensor>& operands, const 
   return table(storage_order(index));
 }
 
+std::vector<IndexRange> places_of_unpool(const Call& call) { return {{1, {0}, {checked_product(counted_shape(call)) - 1}}}; }
+
 /// Without output_shape the shape is that of what was pooled, as far as the window says; indices always count in that one.
 void adapt_unpool(const OnnxNode& node, OnnxBuilder& builder) {
   const std::vector<std::int64_t>& extents = builder.extents(builder.input(0));
@@ -174,11 +210,13 @@ constexpr OnnxForm col2im_onnx[] = {{
     .op_type = "Col2Im",
     .attributes = {onnx::adapted_attribute("strides"), onnx::adapted_attribute("dilations"), onnx::adapted_attribute("pads")},
     .adapt = adapt_col2im,
+    .suppose = suppose_blocks,
 }};
 constexpr OnnxForm unpool_onnx[] = {{
     .op_type = "MaxUnpool",
     .attributes = {onnx::adapted_attribute("kernel_shape"), onnx::adapted_attribute("strides"), onnx::adapted_attribute("pads")},
     .adapt = adapt_unpool,
+    .suppose = suppose_shape<2>,
 }};
 
 }  // namespace
@@ -197,6 +235,7 @@ extern constinit const Layer max_unpool = {
     .operands = {{"x"}, {"indices"}},
     .arguments = {required("shape", ArgumentKind::integers), optional("counted", ArgumentKind::integers)},
     .infer = infer_unpool,
+    .indices = places_of_unpool,
     .onnx = unpool_onnx,
 };
 

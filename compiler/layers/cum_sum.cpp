@@ -5,6 +5,7 @@
 
 #include "layers/arithmetic.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 #include "layers/weights.h"
 
 namespace calotype::layers {
@@ -61,13 +62,13 @@ constexpr OnnxForm cum_sum_onnx[] = {{
     .op_type = "CumSum",
     .attributes = {onnx::adapted_attribute("exclusive"), onnx::adapted_attribute("reverse")},
     .adapt = adapt,
-    .note = "axis known at compile time",
+    .suppose = suppose_axes,
 }};
 constexpr OnnxForm cum_prod_onnx[] = {{
     .op_type = "CumProd",
     .attributes = {onnx::adapted_attribute("exclusive"), onnx::adapted_attribute("reverse")},
     .adapt = adapt,
-    .note = "axis known at compile time",
+    .suppose = suppose_axes,
 }};
 
 constexpr Layer cumulative(std::string_view name, std::span<const OnnxForm> onnx) {

@@ -85,12 +85,12 @@ void adapt_gemm(const OnnxNode& node, OnnxBuilder& builder) {
   const std::int64_t units = builder.extents(b)[is_transposed ? 0 : 1];
   // A bias is one number for each unit; anything else that broadcasts is added afterwards.
   bool is_bias = c == no_value;
-  if (c != no_value && builder.known(c) != nullptr) {
+  if (c != no_value && builder.is_known(c)) {
     const std::vector<std::int64_t> extents = builder.extents(c);
     is_bias = extents == Extents{units} || extents == Extents{1, units};
     if (extents.size() == 2 && is_bias) c = builder.emit("reshape", {c}, {named("shape", Extents{units})});
   }
-  if (builder.known(b) != nullptr && is_float(element)) {
+  if (builder.is_known(b) && is_float(element)) {
     ValueId weight = is_transposed ? b : builder.emit("transpose", {b});
     weight = scaled(weight, alpha);
     Attributes attributes = {named("units", units)};

@@ -1,6 +1,6 @@
 /// \file
 /// Layers that pick elements by an operand of indices (i32 or i64). A negative index counts from the end; one that lies outside reads the nearest
-/// element inside.
+/// element inside, and run returns CALOTYPE_INDEX_OUT_OF_RANGE.
 ///
 ///   gather            whole slices of `axis`: the operand's shape with `axis` replaced by the shape of the indices
 ///   gather_elements   one element for each index: y[i, j] = x[indices[i, j], j] for axis=0; the shape of the indices
@@ -109,10 +109,10 @@ Halide::Expr define_nd(const Call& call, const std::vector<Tensor>& operands, co
 
 /// Entries of a known tensor, as chains of shape arithmetic and dictionaries pick them: copied row by row, indices checked.
 void adapt_gather(const OnnxNode& node, OnnxBuilder& builder) {
-  if (builder.known(builder.input(0)) == nullptr || builder.known(builder.input(1)) == nullptr) {
+  if (!builder.is_known(builder.input(0)) || !builder.is_known(builder.input(1))) {
     return builder.bind(0, builder.emit(builder.statement()));
   }
-  const TensorData& data = builder.require_known(0);
+  const TensorData data = builder.require_known(0);
   const std::vector<std::int64_t> places = builder.integers(1);
   const std::vector<std::int64_t>& extents = data.type.extents;
   const auto rank = static_cast<std::int64_t>(extents.size());
@@ -144,17 +144,26 @@ constexpr OnnxForm gather_onnx[] = {{.op_type = "Gather", .attributes = {onnx::a
 constexpr OnnxForm elements_onnx[] = {{.op_type = "GatherElements", .attributes = {onnx::attribute("axis", "axis")}}};
 constexpr OnnxForm nd_onnx[] = {{.op_type = "GatherND", .attributes = {onnx::attribute("batch_dims", "batch_dims")}}};
 
+std::vector<IndexRange> indices_along_axis(const Call& call) { return range_of_indices(1, {call.type(0).extents[axis_of(call)]}); }
+
+std::vector<IndexRange> indices_nd(const Call& call) {
+  const Places places = places_of(call);
+  const auto first = call.type(0).extents.begin() + static_cast<std::ptrdiff_t>(places.batch);
+  return range_of_indices(1, {first, first + static_cast<std::ptrdiff_t>(places.named)});
+}
+
 constexpr Layer gathering(std::string_view name, Argument argument, std::vector<TensorType> (*infer)(const Call&),
-                          std::span<const OnnxForm> onnx) {
-  return {.name = name, .operands = {{"x"}, {"indices"}}, .arguments = {argument}, .infer = infer, .onnx = onnx};
+                          std::vector<IndexRange> (*indices)(const Call&), std::span<const OnnxForm> onnx) {
+  return {
+      .name = name, .operands = {{"x"}, {"indices"}}, .arguments = {argument}, .infer = infer, .indices = indices, .onnx = onnx};
 }
 
 }  // namespace
 
-extern constinit const Layer gather = gathering("gather", optional("axis", ArgumentKind::integer, "0"), infer_gather, gather_onnx);
+extern constinit const Layer gather = gathering("gather", optional("axis", ArgumentKind::integer, "0"), infer_gather, indices_along_axis, gather_onnx);
 extern constinit const Layer gather_elements =
-    gathering("gather_elements", optional("axis", ArgumentKind::integer, "0"), infer_elements, elements_onnx);
-extern constinit const Layer gather_nd = gathering("gather_nd", optional("batch_dims", ArgumentKind::integer, "0"), infer_nd, nd_onnx);
+    gathering("gather_elements", optional("axis", ArgumentKind::integer, "0"), infer_elements, indices_along_axis, elements_onnx);
+extern constinit const Layer gather_nd = gathering("gather_nd", optional("batch_dims", ArgumentKind::integer, "0"), infer_nd, indices_nd, nd_onnx);
 
 extern constinit const Definition gather_definition = {"gather", define_gather};
 extern constinit const Definition gather_elements_definition = {"gather_elements", define_elements};

@@ -12,6 +12,7 @@
 
 #include "layers/arithmetic.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 #include "layers/weights.h"
 
 namespace calotype::layers {
@@ -195,6 +196,19 @@ Expr define_grid(const Call& call, const std::vector<Tensor>& operands, const In
   return arithmetic::narrow(halide_type(theta.type.element), sum);
 }
 
+/// The grid's extents; the number of channels leaves no trace in it.
+std::vector<Supposition> suppose_size(const OnnxNode&, OnnxBuilder& builder) {
+  const std::vector<std::int64_t>* grid = builder.declared(0);
+  if (grid == nullptr || entries_of(builder, 1) != std::ssize(*grid)) return {};
+  std::vector<std::int64_t> size = {grid->front(), 1};
+  size.insert(size.end(), grid->begin() + 1, grid->end() - 1);
+  Supposition supposition = suppose_equal(builder, 1, size);
+  std::vector<bool> is_any(size.size(), false);
+  is_any[1] = true;
+  supposition.holds.front() = builder.emit("logical_or", {supposition.holds.front(), truths(builder, is_any)});
+  return {std::move(supposition)};
+}
+
 constexpr OnnxForm sample_onnx[] = {{
     .op_type = "GridSample",
     .attributes = {onnx::word("mode", "mode", "linear", "bilinear=linear bicubic=cubic"), onnx::word("padding_mode", "padding", "zeros"),
@@ -204,6 +218,7 @@ constexpr OnnxForm grid_onnx[] = {{
     .op_type = "AffineGrid",
     .inputs = {onnx::operand("theta"), onnx::argument("size")},
     .attributes = {onnx::flag("align_corners", "align_corners")},
+    .suppose = suppose_size,
 }};
 
 }  // namespace

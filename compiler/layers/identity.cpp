@@ -14,6 +14,7 @@
 #include "ir/inline_tensor.h"
 #include "layers/definition.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 
 namespace calotype::layers {
 namespace {
@@ -187,18 +188,48 @@ void adapt_flatten(const OnnxNode& node, OnnxBuilder& builder) {
 }
 constexpr OnnxForm flatten_onnx[] = {{.op_type = "Flatten", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_flatten}};
 
+/// The declared shape, in which 0 may stand for the operand's own extent and one -1 for what is left over.
+std::vector<Supposition> suppose_reshape(const OnnxNode& node, OnnxBuilder& builder) {
+  const std::vector<std::int64_t>* to = builder.declared(0);
+  if (to == nullptr || entries_of(builder, 1) != std::ssize(*to)) return {};
+  const ValueId shape = builder.input(1);
+  const std::vector<std::int64_t> from = builder.extents(builder.input(0));
+  Supposition supposition = suppose_equal(builder, 1, *to);
+  ValueId& fits = supposition.holds.front();
+  std::vector<bool> is_kept(to->size());
+  for (std::size_t i = 0; i < to->size(); ++i) is_kept[i] = i < from.size() && from[i] == (*to)[i];
+  const bool any_kept = std::find(is_kept.begin(), is_kept.end(), true) != is_kept.end();
+  if (any_kept && node.integer("allowzero", 0) == 0) {
+    const ValueId is_zero = equals(builder, shape, std::vector<std::int64_t>(to->size(), 0));
+    const ValueId kept = builder.emit("logical_and", {is_zero, truths(builder, is_kept)});
+    fits = builder.emit("logical_or", {fits, kept});
+  }
+  if (checked_product(*to) > 0) {
+    const ValueId is_rest = equals(builder, shape, std::vector<std::int64_t>(to->size(), -1));
+    fits = builder.emit("logical_or", {fits, is_rest});
+    const ValueId rests = builder.emit("reduce_sum", {builder.emit("cast", {is_rest}, {named_word("type", "i32")})});
+    supposition.holds.push_back(builder.emit("less", {rests, builder.constant(ElementType::i32, 2)}));
+  }
+  return {std::move(supposition)};
+}
+
+std::vector<Supposition> suppose_new_axes(const OnnxNode&, OnnxBuilder& builder) {
+  return suppose_axes_of_rank(builder, 1, std::ssize(builder.extents(builder.input(0))) + entries_of(builder, 1));
+}
+
 constexpr OnnxForm reshape_onnx[] = {{
     .op_type = "Reshape",
     .inputs = {onnx::operand("x"), onnx::argument("shape")},
     .attributes = {onnx::flag("allowzero", "allow_zero")},
+    .suppose = suppose_reshape,
 }};
 constexpr OnnxForm squeeze_onnx[] = {
     {.op_type = "Squeeze", .until = 12, .attributes = {onnx::attribute("axes", "axes")}},
-    {.op_type = "Squeeze", .since = 13, .inputs = {onnx::operand("x"), onnx::argument("axes")}},
+    {.op_type = "Squeeze", .since = 13, .inputs = {onnx::operand("x"), onnx::argument("axes")}, .suppose = suppose_axes},
 };
 constexpr OnnxForm unsqueeze_onnx[] = {
     {.op_type = "Unsqueeze", .until = 12, .attributes = {onnx::attribute("axes", "axes")}},
-    {.op_type = "Unsqueeze", .since = 13, .inputs = {onnx::operand("x"), onnx::argument("axes")}},
+    {.op_type = "Unsqueeze", .since = 13, .inputs = {onnx::operand("x"), onnx::argument("axes")}, .suppose = suppose_new_axes},
 };
 
 }  // namespace

@@ -22,6 +22,16 @@ void require_cells(const Call& call, std::int64_t extent, const TensorType& resu
   call.fail(fmt::format("{}: {} has an extent of 0, so no index is right", call.layer().name, to_text(call.type(0).extents)));
 }
 
+std::vector<IndexRange> range_of_indices(int position, const std::vector<std::int64_t>& extents) {
+  IndexRange range;
+  range.operand = position;
+  for (const std::int64_t extent : extents) {
+    range.least.push_back(-extent);
+    range.most.push_back(extent - 1);
+  }
+  return {range};
+}
+
 Halide::Expr wrapped_index(const Halide::Expr& index, std::int64_t extent) {
   const int cells = narrow(extent);
   // Clamped first: what is left fits 32 bits, and the sum cannot overflow.

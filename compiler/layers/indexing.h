@@ -11,6 +11,10 @@ void require_indices(const Call& call, int position);
 /// Throws Failure(input) if the result has elements but the indexed dimension, of that extent, has none to pick.
 void require_cells(const Call& call, std::int64_t extent, const TensorType& result);
 
+/// Indices of the operand at `position` into dimensions of these extents, negative ones counted from the end: one extent for all, or one for each
+/// place along the operand's last dimension.
+std::vector<IndexRange> range_of_indices(int position, const std::vector<std::int64_t>& extents);
+
 /// The index as a place in a dimension: negative counts from the end. Outside it is whatever is nearest inside.
 Halide::Expr wrapped_index(const Halide::Expr& index, std::int64_t extent);
 

@@ -71,6 +71,7 @@ struct Traits {
   bool is_identity = false;       ///< the result is operand 0 bit for bit, element for element in row-major order (reshape, flatten, dropout)
   bool joins_operands = false;    ///< the result is the operands one after the other along the argument `axis` (concat)
   bool weight_rows_are_channels = false;  ///< axis 0 of operand `weight` walks the result's channels: a scale of channels folds into it
+  bool is_check = false;          ///< looks at numbers that arrive at run time: runs although nothing reads its result
   bool is_source = false;         ///< has no operand (parameter, constant): never gets the value above as its operand
 };
 
@@ -84,6 +85,12 @@ struct WeightSpecification {
 /// y[c] = scale[c] * x[c] + shift[c], one number for each channel.
 struct ChannelAffine {
   std::vector<double> scale, shift;
+};
+
+/// What the integers of an operand must lie between to be places in a tensor: one pair, or one for each place along the operand's last dimension.
+struct IndexRange {
+  int operand = 0;
+  std::vector<std::int64_t> least, most;
 };
 
 /// A layer. `infer` and the other functions throw Failure that names the argument at fault.
@@ -104,6 +111,8 @@ struct Layer {
   std::string (*explain)(const Call&) = nullptr;
   /// For a layer that only scales and shifts channels by known weights (batch_norm): those numbers, in double. Its weights have data.
   ChannelAffine (*channel_affine)(const Call&) = nullptr;
+  /// Operands whose numbers are indices; after `infer`. The definition clamps them, and what is out of range is reported (passes/check_indices.cpp).
+  std::vector<IndexRange> (*indices)(const Call&) = nullptr;
   /// How ONNX writes it (layers/onnx.h): an array in the layer's source file.
   std::span<const OnnxForm> onnx = {};
 };

@@ -89,7 +89,7 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
 /// By known numbers it is a dense layer, which has schedules of its own.
 void adapt_matmul(const OnnxNode&, OnnxBuilder& builder) {
   const ValueId a = builder.input(0), b = builder.input(1);
-  const bool is_dense = builder.known(b) != nullptr && builder.known(a) == nullptr && builder.type(b).rank() == 2 && builder.type(a).rank() >= 1 &&
+  const bool is_dense = builder.is_known(b) && !builder.is_known(a) && builder.type(b).rank() == 2 && builder.type(a).rank() >= 1 &&
                         is_float(builder.type(b).element);
   if (!is_dense) return builder.bind(0, builder.emit("matmul", {a, b}));
   const Attributes attributes = {named("units", builder.extents(b)[1]), named("bias", false)};

@@ -14,6 +14,7 @@
 #include "ir/checked.h"
 #include "layers/definition.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 #include "layers/window.h"
 
 namespace calotype::layers {
@@ -189,13 +190,34 @@ Halide::Expr define_split(const Call& call, const std::vector<Tensor>& operands,
 
 constexpr OnnxForm concat_onnx[] = {{.op_type = "Concat", .attributes = {onnx::attribute("axis", "axis")}}};
 constexpr OnnxForm transpose_onnx[] = {{.op_type = "Transpose", .attributes = {onnx::attribute("perm", "order")}}};
+/// Where its numbers arrive at run time but the result's shape is declared, places are computed, checked, and read.
+void adapt_slice(const OnnxNode&, OnnxBuilder& builder) {
+  std::size_t late = 0;
+  for (std::size_t i = 1; i < builder.input_count() && late == 0; ++i) late = builder.has(i) && !builder.is_known(builder.input(i)) ? i : 0;
+  const std::vector<std::int64_t>* declared = builder.declared(0);
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t> extents = builder.extents(x);
+  if (late == 0 || declared == nullptr || declared->size() != extents.size() || extents.empty()) {
+    if (late != 0) builder.require_known(late);
+    return builder.bind(0, builder.emit(builder.statement()));
+  }
+  const std::vector<std::int64_t> shape = *declared;
+  std::vector<ValueId> operands = {builder.input(1), builder.input(2), builder.input_or_none(3), builder.input_or_none(4)};
+  while (operands.back() == no_value) operands.pop_back();
+  const ValueId places = builder.emit("slice_places", operands, {named("extents", extents)});
+  require_row(builder, places, 2, shape, "a slice");
+  builder.bind(0, builder.emit("slice_at", {x, places}, {named("shape", shape)}));
+}
+
 constexpr OnnxForm slice_onnx[] = {
     {.op_type = "Slice",
      .until = 9,
      .attributes = {onnx::attribute("starts", "begin"), onnx::attribute("ends", "end"), onnx::attribute("axes", "axes")}},
     {.op_type = "Slice",
      .since = 10,
-     .inputs = {onnx::operand("x"), onnx::argument("begin"), onnx::argument("end"), onnx::argument("axes"), onnx::argument("step")}},
+     .inputs = {onnx::operand("x"), onnx::argument("begin"), onnx::argument("end"), onnx::argument("axes"), onnx::argument("step")},
+     .adapt = adapt_slice,
+     .takes_late = true},
 };
 
 /// The extents of the parts, or equal parts for as many outputs as the node has.
@@ -213,10 +235,22 @@ void adapt_split(const OnnxNode& node, OnnxBuilder& builder) {
   for (std::size_t i = 0; i < values.size(); ++i) builder.bind(i, values[i]);
 }
 
+std::vector<Supposition> suppose_parts(const OnnxNode& node, OnnxBuilder& builder) {
+  std::vector<std::int64_t> parts;
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    const std::optional<std::int64_t> part = declared_extent(builder, i, node.integer("axis", 0));
+    if (!part) return {};
+    parts.push_back(*part);
+  }
+  if (entries_of(builder, 1) != std::ssize(parts)) return {};
+  return {suppose_equal(builder, 1, parts)};
+}
+
 constexpr OnnxForm split_onnx[] = {{
     .op_type = "Split",
     .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("split"), onnx::ignored("num_outputs")},
     .adapt = adapt_split,
+    .suppose = suppose_parts,
 }};
 
 }  // namespace

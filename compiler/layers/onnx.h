@@ -18,10 +18,12 @@
 ///     known by now, builder.integers(i) those of an input that must be known. An adapt without use for the node's result binds nothing.
 ///   - An operator that has changed over the opsets has one form for each range: `.since = 7, .until = 12`.
 ///   - A weight operand (Operand::Kind::weight) that the node leaves out gets `name=false` if the layer has such an argument.
+///   - Where an input that decides shapes may arrive at run time, `.suppose = ` lists what it can be (layers/suppositions.h).
 ///   - An operator that is no layer of its own (Gemm, Shape) has its form beside the layer it comes nearest to, or in layers/onnx_expansions.cpp.
 ///
 /// What is constant is folded on emission, by interpreting the layer's definition; adapt functions need not care.
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,12 +31,24 @@
 #include <variant>
 #include <vector>
 
+#include "ir/failure.h"
 #include "ir/graph.h"
 
 namespace calotype::layers {
 
 struct Layer;
 class OnnxBuilder;
+
+/// Thrown where a node needs numbers that arrive at run time.
+struct UnknownNumbers : Failure {
+  using Failure::Failure;
+};
+
+/// Numbers that inputs of a node would have to hold at run time so that its outputs get the shapes which the file declares for them.
+struct Supposition {
+  std::map<std::size_t, TensorData> inputs = {};  ///< by number of the input
+  std::vector<ValueId> holds = {};  ///< bool: all true where they do hold them, or what comes to the same
+};
 
 /// Opsets of the domain ai.onnx that are read. The newest is that of the pinned onnx package. Below 7 elementwise operators broadcast by attributes;
 /// an operator that meant something else then has a form of its own or none.
@@ -126,6 +140,10 @@ struct OnnxForm {
   OnnxInput inputs[16] = {};  ///< ends at the first of kind none
   OnnxArgument attributes[16] = {};  ///< ends at the first of kind none
   void (*adapt)(const OnnxNode& node, OnnxBuilder& builder) = nullptr;
+  /// For operators with inputs that decide shapes (layers/suppositions.h): what they can be, where the numbers arrive at run time but the shapes of
+  /// the outputs are declared. Each is tried; those that give the declared shapes are kept, and which of them holds is found at run time.
+  std::vector<Supposition> (*suppose)(const OnnxNode& node, OnnxBuilder& builder) = nullptr;
+  bool takes_late = false;  ///< `adapt` itself takes numbers that decide shapes at run time, where the shape of the result is declared
   std::string_view note = {};  ///< a restriction, for docs/onnx-operators.md
 };
 
@@ -152,9 +170,16 @@ class OnnxBuilder {
   using Emit = std::function<std::vector<ValueId>(Op op)>;
   /// Says how the value depends on inputs of the network: a clause for messages.
   using Explain = std::function<std::string(ValueId)>;
+  /// The extents that the file declares for a value of that name, or null.
+  using Declared = std::function<const std::vector<std::int64_t>*(const std::string&)>;
+  struct Surroundings {
+    Emit emit;
+    Explain explain;
+    Declared declared;
+  };
 
-  OnnxBuilder(Graph& graph, const OnnxNode& node, const Layer* layer, const OnnxForm& form, std::vector<ValueId> inputs, Emit emit,
-              Explain explain);
+  OnnxBuilder(Graph& graph, const OnnxNode& node, const Layer* layer, const OnnxForm& form, std::vector<ValueId> inputs,
+              Surroundings surroundings);
 
   const OnnxNode& node() const { return node_; }
   const Graph& graph() const { return graph_; }
@@ -168,10 +193,13 @@ class OnnxBuilder {
 
   const TensorType& type(ValueId value) const { return graph_.value(value).type; }
   const std::vector<std::int64_t>& extents(ValueId value) const { return type(value).extents; }
-  /// The numbers, if they are known at compile time; else null.
-  const TensorData* known(ValueId value) const;
-  // Numbers of an input that must be known at compile time. Throw Failure(unsupported) that names the run-time input and --bind.
-  const TensorData& require_known(std::size_t i) const;
+  bool is_known(ValueId value) const;
+  /// The numbers, if they are known at compile time.
+  std::optional<TensorData> known(ValueId value) const;
+  /// The extents that the file declares for output i of the node, all of them numbers; else null.
+  const std::vector<std::int64_t>* declared(std::size_t i) const;
+  // Numbers of an input that must be known at compile time. Throw UnknownNumbers (unsupported) that names the run-time input and --bind.
+  TensorData require_known(std::size_t i) const;
   std::vector<std::int64_t> integers(std::size_t i) const;
   std::vector<double> reals(std::size_t i) const;
 
@@ -200,8 +228,7 @@ class OnnxBuilder {
   const OnnxForm& form_;
   std::vector<ValueId> inputs_;
   std::vector<ValueId> outputs_;
-  Emit emit_;
-  Explain explain_;
+  Surroundings surroundings_;
 };
 
 // Attributes of statements.

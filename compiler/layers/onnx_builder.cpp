@@ -121,15 +121,14 @@ void check_attributes(const OnnxForm& form, const OnnxBuilder& builder) {
 }  // namespace
 
 OnnxBuilder::OnnxBuilder(Graph& graph, const OnnxNode& node, const Layer* layer, const OnnxForm& form, std::vector<ValueId> inputs,
-                         Emit emit, Explain explain)
+                         Surroundings surroundings)
     : graph_(graph),
       node_(node),
       layer_(layer),
       form_(form),
       inputs_(std::move(inputs)),
       outputs_(node.outputs.size(), no_value),
-      emit_(std::move(emit)),
-      explain_(std::move(explain)) {
+      surroundings_(std::move(surroundings)) {
   check_attributes(form, *this);
 }
 
@@ -138,18 +137,25 @@ ValueId OnnxBuilder::input(std::size_t i) const {
   return inputs_[i];
 }
 
-const TensorData* OnnxBuilder::known(ValueId value) const {
-  const std::optional<TensorData>& data = graph_.value(value).data;
-  return data ? &*data : nullptr;
+bool OnnxBuilder::is_known(ValueId value) const { return graph_.value(value).data.has_value(); }
+
+std::optional<TensorData> OnnxBuilder::known(ValueId value) const {
+  if (!is_known(value)) return std::nullopt;
+  return graph_.value(value).data->read();
 }
 
-const TensorData& OnnxBuilder::require_known(std::size_t i) const {
-  if (const TensorData* data = known(input(i))) return *data;
-  unsupported(fmt::format("{} must be known at compile time, but {}", node_.inputs[i], explain_(inputs_[i])));
+const std::vector<std::int64_t>* OnnxBuilder::declared(std::size_t i) const {
+  return node_.has_output(i) ? surroundings_.declared(node_.outputs[i]) : nullptr;
+}
+
+TensorData OnnxBuilder::require_known(std::size_t i) const {
+  if (std::optional<TensorData> data = known(input(i))) return std::move(*data);
+  throw UnknownNumbers(Fault::unsupported,
+                       fmt::format("{} must be known at compile time, but {}", node_.inputs[i], surroundings_.explain(inputs_[i])));
 }
 
 std::vector<std::int64_t> OnnxBuilder::integers(std::size_t i) const {
-  const TensorData& data = require_known(i);
+  const TensorData data = require_known(i);
   std::vector<std::int64_t> numbers;
   for (std::int64_t at = 0; at < data.type.elements(); ++at) {
     switch (data.type.element) {
@@ -166,7 +172,7 @@ std::vector<std::int64_t> OnnxBuilder::integers(std::size_t i) const {
 }
 
 std::vector<double> OnnxBuilder::reals(std::size_t i) const {
-  const TensorData& data = require_known(i);
+  const TensorData data = require_known(i);
   std::vector<double> numbers;
   for (std::int64_t at = 0; at < data.type.elements(); ++at) numbers.push_back(load_as_double(data, at));
   return numbers;
@@ -241,7 +247,7 @@ std::vector<ValueId> OnnxBuilder::emit_all(Op op, int results) {
   std::stable_sort(written.begin(), written.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
   op.attributes = std::move(written);
   op.results.assign(static_cast<std::size_t>(results), no_value);
-  return emit_(std::move(op));
+  return surroundings_.emit(std::move(op));
 }
 
 ValueId OnnxBuilder::emit(std::string kind, std::vector<ValueId> operands, Attributes attributes) {

@@ -7,8 +7,10 @@
 
 #include "ir/checked.h"
 #include "ir/inline_tensor.h"
+#include "ir/number_format.h"
 #include "layers/layer.h"
 #include "layers/recurrent.h"
+#include "layers/suppositions.h"
 
 namespace calotype::layers {
 namespace {
@@ -79,7 +81,32 @@ TensorData range(const OnnxBuilder& builder) {
   return own(type, std::move(numbers));
 }
 
+/// A range of as many numbers as are declared, from bounds that arrive at run time.
+bool adapt_late_range(OnnxBuilder& builder) {
+  const std::vector<std::int64_t>* declared = builder.declared(0);
+  const ValueId start = builder.input(0), limit = builder.input(1), delta = builder.input(2);
+  const bool is_known = builder.is_known(start) && builder.is_known(limit) && builder.is_known(delta);
+  if (is_known || declared == nullptr || declared->size() != 1 || declared->front() > (1 << 24)) return false;
+  const std::vector<std::int64_t> shape = *declared;
+  const ElementType element = builder.type(start).element;
+  const auto scalar = [&](ValueId value, ElementType as) {
+    if (builder.type(value).element != as) value = builder.emit("cast", {value}, {named_word("type", name_of(as))});
+    return builder.extents(value).empty() ? value : builder.emit("reshape", {value}, {named("shape", std::vector<std::int64_t>{})});
+  };
+  const auto real = [&](ValueId value) { return scalar(value, ElementType::f64); };
+  const ValueId count = builder.emit("ceil", {builder.emit("div", {builder.emit("sub", {real(limit), real(start)}), real(delta)})});
+  const ValueId clipped = builder.emit("max", {count, builder.constant(ElementType::f64, 0)});
+  require(builder, builder.emit("equal", {clipped, builder.constant(ElementType::f64, static_cast<double>(shape[0]))}),
+          fmt::format("a range of {} numbers", shape[0]));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(TensorType{element, shape}.bytes()));
+  for (std::int64_t i = 0; i < shape[0]; ++i) store_double(bytes, element, i, static_cast<double>(i));
+  const ValueId steps = builder.emit("mul", {builder.constant(own({element, shape}, std::move(bytes))), scalar(delta, element)});
+  builder.bind(0, builder.emit("add", {steps, scalar(start, element)}));
+  return true;
+}
+
 void adapt_range(const OnnxNode&, OnnxBuilder& builder) {
+  if (adapt_late_range(builder)) return;
   switch (builder.type(builder.input(0)).element) {
     case ElementType::i64: return builder.bind(0, builder.constant(range<std::int64_t>(builder)));
     case ElementType::i32: return builder.bind(0, builder.constant(range<std::int32_t>(builder)));
@@ -153,8 +180,11 @@ constexpr OnnxForm forms[] = {
      .attributes = {onnx::adapted_attribute("value"), onnx::adapted_attribute("value_int"), onnx::adapted_attribute("value_ints"),
                     onnx::adapted_attribute("value_float"), onnx::adapted_attribute("value_floats")},
      .adapt = adapt_constant},
-    {.op_type = "ConstantOfShape", .attributes = {onnx::adapted_attribute("value")}, .adapt = adapt_constant_of_shape},
-    {.op_type = "Range", .adapt = adapt_range, .note = "of numbers that are known at compile time"},
+    {.op_type = "ConstantOfShape",
+     .attributes = {onnx::adapted_attribute("value")},
+     .adapt = adapt_constant_of_shape,
+     .suppose = suppose_shape<0>},
+    {.op_type = "Range", .adapt = adapt_range, .takes_late = true},
     {.op_type = "Shape", .attributes = {onnx::adapted_attribute("start"), onnx::adapted_attribute("end")}, .adapt = adapt_shape},
     {.op_type = "Size", .adapt = adapt_size},
 };

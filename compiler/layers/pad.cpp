@@ -10,6 +10,7 @@
 #include "ir/checked.h"
 #include "layers/arithmetic.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 
 namespace calotype::layers {
 namespace {
@@ -84,11 +85,31 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
   return Halide::Internal::is_const_one(is_inside) ? x(read) : Halide::select(is_inside, x(read), value);
 }
 
+/// Amounts that arrive at run time, where the result's shape is declared: places are computed, checked, and read.
+bool adapt_late_pad(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t> extents = builder.extents(x);
+  const bool is_late = !builder.is_known(builder.input(1)) || (builder.has(3) && !builder.is_known(builder.input(3)));
+  const std::vector<std::int64_t>* declared = builder.declared(0);
+  if (!is_late || declared == nullptr || declared->size() != extents.size() || extents.empty()) return false;
+  const std::vector<std::int64_t> shape = *declared;
+  const NamedAttribute mode = named_word("mode", node.text("mode", "constant"));
+  std::vector<ValueId> operands = {builder.input(1)};
+  if (builder.has(3)) operands.push_back(builder.input(3));
+  const ValueId places = builder.emit("pad_places", operands, {named("extents", extents), mode});
+  require_row(builder, places, 1, shape, "a padded tensor");
+  operands = {x, places};
+  if (builder.has(2) && node.text("mode", "constant") == "constant") operands.push_back(builder.input(2));
+  builder.bind(0, builder.emit("pad_at", operands, {named("shape", shape), mode}));
+  return true;
+}
+
 /// pads are of every dimension, or of `axes`.
 void adapt_pad(const OnnxNode& node, OnnxBuilder& builder) {
   const ValueId x = builder.input(0);
   const std::size_t rank = builder.extents(x).size();
   const bool has_inputs = node.opset >= 11;
+  if (has_inputs && adapt_late_pad(node, builder)) return;
   std::vector<std::int64_t> pads = has_inputs ? builder.integers(1) : node.integers("pads");
   if (builder.has(3)) {
     const std::vector<std::int64_t> axes = builder.integers(3);
@@ -108,7 +129,7 @@ void adapt_pad(const OnnxNode& node, OnnxBuilder& builder) {
   std::vector<ValueId> operands = {x};
   if (has_inputs && builder.has(2) && mode == "constant") {
     if (builder.type(builder.input(2)).elements() != 1) builder.fail("constant_value must be one number");
-    const bool is_late = builder.known(builder.input(2)) == nullptr;
+    const bool is_late = !builder.is_known(builder.input(2));
     value = is_late ? 0 : builder.reals(2).front();
     // Integers that a double cannot hold stay as they are.
     if (is_late || std::abs(value) > 9e15) operands.push_back(builder.input(2));
@@ -146,11 +167,26 @@ void adapt_center(const OnnxNode& node, OnnxBuilder& builder) {
   builder.bind(0, builder.emit("pad", {x}, {named("amount", amount)}));
 }
 
+/// The declared extents of the axes.
+std::vector<Supposition> suppose_center(const OnnxNode& node, OnnxBuilder& builder) {
+  const std::vector<std::int64_t> axes = node.integers("axes");
+  if (axes.empty()) return suppose_shape<1>(node, builder);
+  std::vector<std::int64_t> shape;
+  for (const std::int64_t axis : axes) {
+    const std::optional<std::int64_t> extent = declared_extent(builder, 0, axis);
+    if (!extent) return {};
+    shape.push_back(*extent);
+  }
+  if (entries_of(builder, 1) != std::ssize(shape)) return {};
+  return {suppose_equal(builder, 1, shape)};
+}
+
 constexpr OnnxForm pad_onnx[] = {
     {.op_type = "Pad",
      .attributes = {onnx::adapted_attribute("mode"), onnx::adapted_attribute("pads"), onnx::adapted_attribute("value")},
-     .adapt = adapt_pad},
-    {.op_type = "CenterCropPad", .attributes = {onnx::adapted_attribute("axes")}, .adapt = adapt_center},
+     .adapt = adapt_pad,
+     .takes_late = true},
+    {.op_type = "CenterCropPad", .attributes = {onnx::adapted_attribute("axes")}, .adapt = adapt_center, .suppose = suppose_center},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "layers/arithmetic.h"
 #include "layers/indexing.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 
 namespace calotype::layers {
 namespace {
@@ -81,7 +82,7 @@ void adapt_trilu(const OnnxNode& node, OnnxBuilder& builder) {
   op.operands = {builder.input(0)};
   op.attributes = {named("upper", node.integer("upper", 1) != 0)};
   if (builder.has(1)) {
-    if (builder.known(builder.input(1)) == nullptr) {
+    if (!builder.is_known(builder.input(1))) {
       op.operands.push_back(builder.input(1));
     } else {
       const std::vector<std::int64_t> k = builder.integers(1);
@@ -134,7 +135,19 @@ Expr define_reverse(const Call& call, const std::vector<Tensor>& operands, const
   return operands[0](read);
 }
 
-constexpr OnnxForm one_hot_onnx[] = {{.op_type = "OneHot", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_one_hot}};
+std::vector<IndexRange> lengths_of_reverse(const Call& call) {
+  const int time = call.axis("time_axis", call.type(0).rank());
+  return {{1, {0}, {call.type(0).extents[static_cast<std::size_t>(time)]}}};
+}
+
+std::vector<Supposition> suppose_depth(const OnnxNode& node, OnnxBuilder& builder) {
+  const std::optional<std::int64_t> depth = declared_extent(builder, 0, node.integer("axis", -1));
+  if (!depth || builder.type(builder.input(1)).elements() != 1) return {};
+  return {suppose_equal(builder, 1, std::vector{*depth})};
+}
+
+constexpr OnnxForm one_hot_onnx[] = {
+    {.op_type = "OneHot", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_one_hot, .suppose = suppose_depth}};
 constexpr OnnxForm trilu_onnx[] = {
     {.op_type = "Trilu", .attributes = {onnx::adapted_attribute("upper")}, .adapt = adapt_trilu},
     {.op_type = "EyeLike", .attributes = {onnx::adapted_attribute("dtype"), onnx::adapted_attribute("k")}, .adapt = adapt_eye_like},
@@ -158,6 +171,7 @@ extern constinit const Layer reverse_sequence = {
     .operands = {{"x"}, {"lengths"}},
     .arguments = {optional("batch_axis", ArgumentKind::integer, "1"), optional("time_axis", ArgumentKind::integer, "0")},
     .infer = infer_reverse,
+    .indices = lengths_of_reverse,
     .onnx = reverse_onnx,
 };
 extern constinit const Layer trilu = {

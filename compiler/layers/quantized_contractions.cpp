@@ -23,8 +23,8 @@ ValueId along(OnnxBuilder& builder, ValueId parameter, std::size_t axis, std::si
 }
 
 bool is_zero(const OnnxBuilder& builder, ValueId value) {
-  const TensorData* data = builder.known(value);
-  if (data == nullptr) return false;
+  const std::optional<TensorData> data = builder.known(value);
+  if (!data) return false;
   for (std::int64_t i = 0; i < data->type.elements(); ++i) {
     if (load_as_double(*data, i) != 0) return false;
   }

@@ -169,7 +169,7 @@ Cell Writer::read_cell(std::int64_t gates, const std::vector<std::string>& defau
   if (cell.steps < 1) builder_.unsupported("a sequence without steps");
   cell.activations = read_activations(defaults, cell.directions);
   if (builder_.has(4)) {
-    bool is_full = builder_.known(builder_.input(4)) != nullptr;
+    bool is_full = builder_.is_known(builder_.input(4));
     if (is_full) {
       for (const std::int64_t length : builder_.integers(4)) is_full = is_full && length == cell.steps;
     }

@@ -16,6 +16,7 @@
 
 #include "layers/elementwise.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 #include "layers/weights.h"
 
 namespace calotype::layers {
@@ -217,7 +218,8 @@ constexpr OnnxForm reduction_form(std::string_view op_type) {
       .op_type = op_type,
       .inputs = {onnx::operand("x"), onnx::adapted("axes")},
       .attributes = {onnx::flag("keepdims", "keep_dims"), onnx::adapted_attribute("axes"), onnx::adapted_attribute("noop_with_empty_axes")},
-      .adapt = adapt_reduction};
+      .adapt = adapt_reduction,
+      .suppose = suppose_axes};
 }
 constexpr OnnxForm reduce_l1_onnx[] = {reduction_form("ReduceL1")};
 constexpr OnnxForm reduce_l2_onnx[] = {reduction_form("ReduceL2")};

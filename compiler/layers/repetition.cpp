@@ -7,6 +7,7 @@
 #include "ir/checked.h"
 #include "layers/definition.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 
 namespace calotype::layers {
 namespace {
@@ -54,8 +55,43 @@ Halide::Expr define_tile(const Call& call, const std::vector<Tensor>& operands, 
   return operands[0](read);
 }
 
-constexpr OnnxForm expand_onnx[] = {{.op_type = "Expand", .inputs = {onnx::operand("x"), onnx::argument("shape")}}};
-constexpr OnnxForm tile_onnx[] = {{.op_type = "Tile", .inputs = {onnx::operand("x"), onnx::argument("repeats")}}};
+/// The declared extents, or 1 where the operand has them already.
+std::vector<Supposition> suppose_expand(const OnnxNode&, OnnxBuilder& builder) {
+  const std::vector<std::int64_t>* to = builder.declared(0);
+  const std::int64_t count = entries_of(builder, 1);
+  if (to == nullptr || count < 1 || count > std::ssize(*to)) return {};
+  const std::vector<std::int64_t> wanted(to->end() - count, to->end()), from = builder.extents(builder.input(0));
+  Supposition supposition = suppose_equal(builder, 1, wanted);
+  std::vector<bool> is_kept;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t mine = std::ssize(from) - count + i;
+    is_kept.push_back(mine >= 0 && from[static_cast<std::size_t>(mine)] == wanted[static_cast<std::size_t>(i)]);
+  }
+  const ValueId is_one = equals(builder, builder.input(1), std::vector<std::int64_t>(wanted.size(), 1));
+  const ValueId kept = builder.emit("logical_and", {is_one, truths(builder, is_kept)});
+  supposition.holds.front() = builder.emit("logical_or", {supposition.holds.front(), kept});
+  return {std::move(supposition)};
+}
+
+/// What the extents grew by; of nothing there may be any number of copies.
+std::vector<Supposition> suppose_tile(const OnnxNode&, OnnxBuilder& builder) {
+  const std::vector<std::int64_t>* to = builder.declared(0);
+  const std::vector<std::int64_t> from = builder.extents(builder.input(0));
+  if (to == nullptr || to->size() != from.size() || entries_of(builder, 1) != std::ssize(from)) return {};
+  std::vector<std::int64_t> repeats;
+  std::vector<bool> is_any;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    is_any.push_back(from[i] == 0);
+    repeats.push_back(from[i] == 0 ? 1 : (*to)[i] / from[i]);
+  }
+  Supposition supposition = suppose_equal(builder, 1, repeats);
+  supposition.holds.front() = builder.emit("logical_or", {supposition.holds.front(), truths(builder, is_any)});
+  return {std::move(supposition)};
+}
+
+constexpr OnnxForm expand_onnx[] = {
+    {.op_type = "Expand", .inputs = {onnx::operand("x"), onnx::argument("shape")}, .suppose = suppose_expand}};
+constexpr OnnxForm tile_onnx[] = {{.op_type = "Tile", .inputs = {onnx::operand("x"), onnx::argument("repeats")}, .suppose = suppose_tile}};
 
 }  // namespace
 

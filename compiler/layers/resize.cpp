@@ -19,6 +19,7 @@
 
 #include "layers/elementwise.h"
 #include "layers/reduction.h"
+#include "layers/suppositions.h"
 #include "layers/weights.h"
 #include "layers/window.h"
 
@@ -357,17 +358,41 @@ void adapt_resize(const OnnxNode& node, OnnxBuilder& builder) {
   builder.bind(0, result);
 }
 
+/// Sizes are the declared extents of the axes; scales are taken for the quotients of the extents, though others could give them, too.
+std::vector<Supposition> suppose_extents(const OnnxNode& node, OnnxBuilder& builder) {
+  const bool is_new = node.opset >= 11 && node.op_type == "Resize";
+  const bool has_sizes = is_new && builder.has(3);
+  const std::size_t at = has_sizes ? 3 : is_new ? 2 : 1;
+  const std::vector<std::int64_t> extents = builder.extents(builder.input(0));
+  const std::int64_t count = entries_of(builder, at);
+  std::vector<std::int64_t> axes = node.integers("axes");
+  if (node.find("axes") == nullptr) {
+    for (std::int64_t i = 0; i < count; ++i) axes.push_back(i);
+  }
+  if (count < 1 || std::ssize(axes) != count) return {};
+  std::vector<double> numbers;
+  for (const std::int64_t axis : axes) {
+    const std::optional<std::int64_t> to = declared_extent(builder, 0, axis);
+    const std::int64_t from = extents[static_cast<std::size_t>(axis < 0 ? axis + std::ssize(extents) : axis)];
+    if (!to || from < 1) return {};
+    numbers.push_back(has_sizes ? static_cast<double>(*to) : static_cast<float>(static_cast<double>(*to) / static_cast<double>(from)));
+  }
+  return {suppose_equal(builder, at, numbers)};
+}
+
 constexpr OnnxInput resize_inputs[] = {onnx::operand("x"), onnx::adapted("roi"), onnx::adapted("scales"), onnx::adapted("sizes")};
 constexpr OnnxForm resize_onnx[] = {
     {.op_type = "Upsample",
      .inputs = {resize_inputs[0], resize_inputs[2]},
      .attributes = {onnx::word("mode", "mode", "nearest", "bilinear=linear"), onnx::adapted_attribute("scales")},
-     .adapt = adapt_resize},
+     .adapt = adapt_resize,
+     .suppose = suppose_extents},
     {.op_type = "Resize",
      .until = 10,
      .inputs = {resize_inputs[0], resize_inputs[2]},
      .attributes = {onnx::word("mode", "mode", "nearest", "bilinear=linear")},
-     .adapt = adapt_resize},
+     .adapt = adapt_resize,
+     .suppose = suppose_extents},
     {.op_type = "Resize",
      .since = 11,
      .inputs = {resize_inputs[0], resize_inputs[1], resize_inputs[2], resize_inputs[3]},
@@ -376,7 +401,8 @@ constexpr OnnxForm resize_onnx[] = {
                     onnx::attribute("extrapolation_value", "extrapolation_value"), onnx::flag("exclude_outside", "exclude_outside"),
                     onnx::flag("antialias", "antialias"), onnx::adapted_attribute("axes"),
                     onnx::adapted_attribute("keep_aspect_ratio_policy")},
-     .adapt = adapt_resize},
+     .adapt = adapt_resize,
+     .suppose = suppose_extents},
 };
 
 }  // namespace

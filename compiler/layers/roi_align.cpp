@@ -113,6 +113,8 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
   return arithmetic::narrow(halide_type(x.type.element), value);
 }
 
+std::vector<IndexRange> pictures(const Call& call) { return {{2, {0}, {call.type(0).extents[0] - 1}}}; }
+
 /// Before opset 16 corners were where they are; since then they are in the middle of a cell by default.
 void adapt(const OnnxNode& node, OnnxBuilder& builder) {
   Op op = builder.statement();
@@ -140,6 +142,7 @@ extern constinit const Layer roi_align = {
                   optional("samples", ArgumentKind::integer, "0"), optional("scale", ArgumentKind::real, "1"),
                   optional("mode", ArgumentKind::word, "avg", "avg max"), optional("half_pixel", ArgumentKind::boolean, "true")},
     .infer = infer,
+    .indices = pictures,
     .onnx = roi_align_onnx,
 };
 extern constinit const Definition roi_align_definition = {"roi_align", define};

@@ -1,6 +1,6 @@
 /// \file
 /// Layers that write updates over a copy of x at an operand of indices (i32 or i64). A negative index counts from the end; an update outside is left
-/// out. With `reduction` (add, mul, max, min) an update is combined with what is there; without it the last one in row-major order stays.
+/// out, and run returns CALOTYPE_INDEX_OUT_OF_RANGE. With `reduction` (add, mul, max, min) an update is combined with what is there; without it the last one in row-major order stays.
 ///
 ///   scatter_elements   one place for each update: y[indices[i, j], j] = updates[i, j] for axis=0
 ///   scatter_nd         the last dimension of the indices is a place in x, where a slice of the updates goes:
@@ -129,16 +129,31 @@ constexpr OnnxForm nd_onnx[] = {{.op_type = "ScatterND", .attributes = {onnx::wo
 
 constexpr Argument reduction = optional("reduction", ArgumentKind::word, "none", "none add mul max min");
 
+std::vector<IndexRange> indices_along_axis(const Call& call) {
+  const int axis = call.axis("axis", call.type(0).rank());
+  return range_of_indices(1, {call.type(0).extents[static_cast<std::size_t>(axis)]});
+}
+
+std::vector<IndexRange> indices_nd(const Call& call) {
+  const Extents& extents = call.type(0).extents;
+  return range_of_indices(1, {extents.begin(), extents.begin() + call.type(1).extents.back()});
+}
+
 constexpr Layer scattering(std::string_view name, Argument first, Argument second, std::vector<TensorType> (*infer)(const Call&),
-                           std::span<const OnnxForm> onnx) {
-  return {.name = name, .operands = {{"x"}, {"indices"}, {"updates"}}, .arguments = {first, second}, .infer = infer, .onnx = onnx};
+                           std::vector<IndexRange> (*indices)(const Call&), std::span<const OnnxForm> onnx) {
+  return {.name = name,
+          .operands = {{"x"}, {"indices"}, {"updates"}},
+          .arguments = {first, second},
+          .infer = infer,
+          .indices = indices,
+          .onnx = onnx};
 }
 
 }  // namespace
 
 extern constinit const Layer scatter_elements =
-    scattering("scatter_elements", optional("axis", ArgumentKind::integer, "0"), reduction, infer_elements, elements_onnx);
-extern constinit const Layer scatter_nd = scattering("scatter_nd", reduction, {}, infer_nd, nd_onnx);
+    scattering("scatter_elements", optional("axis", ArgumentKind::integer, "0"), reduction, infer_elements, indices_along_axis, elements_onnx);
+extern constinit const Layer scatter_nd = scattering("scatter_nd", reduction, {}, infer_nd, indices_nd, nd_onnx);
 
 extern constinit const Definition scatter_elements_definition = {"scatter_elements", define_elements};
 extern constinit const Definition scatter_nd_definition = {"scatter_nd", define_nd};

@@ -104,7 +104,8 @@ plan::Plan fuse(Graph graph) {
     const int results = static_cast<int>(plan.graph.op(op).results.size());
     for (int result = 0; result < results; ++result) {
       const ValueId value = plan.graph.op(op).results[static_cast<std::size_t>(result)];
-      const bool is_wanted = !fusion.consumers[static_cast<std::size_t>(value)].empty() || is_result(plan.graph, value);
+      const bool is_wanted =
+          !fusion.consumers[static_cast<std::size_t>(value)].empty() || is_result(plan.graph, value) || traits_of(plan.graph, op).is_check;
       if (is_wanted) plan.kernels.push_back(grow(fusion, op, result));  // a part of a split may be of no use
     }
   }

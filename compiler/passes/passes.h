@@ -40,6 +40,10 @@ using Evaluate = std::optional<std::vector<TensorData>> (*)(const Graph&, OpId);
 /// Computes at compile time every op whose operands are known, results of the network apart.
 void fold_constants(Graph& graph, Evaluate evaluate);
 
+/// Adds a check to every layer that picks or puts elements by indices which arrive at run time, so that one out of range is reported. Throws
+/// Failure(input) where indices that are known lie outside.
+void check_indices(Graph& graph);
+
 /// Folds batch_norm into the convolution or dense layer that alone feeds it (weights computed in double); elsewhere it becomes a multiplication
 /// and an addition. One whose numbers come at run time, or whose type is not f32, stays.
 void fold_batch_norm(Graph& graph);

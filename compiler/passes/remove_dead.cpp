@@ -1,5 +1,5 @@
 /// \file
-/// What no result needs goes: ops that hand on their operand as it is (dropout, identity), ops that nobody reads, and the numbers of weights that
+/// What neither a result nor a check needs goes: ops that hand on their operand as it is (dropout, identity), ops that nobody reads, and the numbers of weights that
 /// nothing reads any longer (folding leaves such behind).
 #include <algorithm>
 
@@ -33,7 +33,8 @@ void remove_dead(Graph& graph) {
     const auto is_computed = [&](ValueId id) { return graph.value(id).origin == Value::Origin::op; };
     const auto is_needed = [&](ValueId id) { return needed[static_cast<std::size_t>(id)]; };
     if (std::none_of(op->results.begin(), op->results.end(), is_computed)) continue;
-    if (std::none_of(op->results.begin(), op->results.end(), is_needed)) continue;
+    const bool is_check = layers::find_layer(op->kind)->traits.is_check;
+    if (!is_check && std::none_of(op->results.begin(), op->results.end(), is_needed)) continue;
     for (const ValueId operand : op->operands) {
       if (operand != no_value) needed[static_cast<std::size_t>(operand)] = true;
     }

@@ -1,4 +1,4 @@
-/* What generated kernels call: parallel loops, scratch memory, and the report of a clamped index. No globals; everything is in user_context. */
+/* What generated kernels call: parallel loops, scratch memory, and what the data must hold. No globals; everything is in user_context. */
 #include "cpu/kernel_support.h"
 
 #include <stdlib.h>
@@ -86,7 +86,8 @@ void halide_free(void *user_context, void *memory) {
   }
 }
 
-void calotype_report_index(void *user_context) {
-  calotype_worker *worker = user_context;
-  calotype_report(worker->state, CALOTYPE_INDEX_OUT_OF_RANGE);
+int32_t calotype_require(void *user_context, int32_t holds, int32_t status) {
+  const calotype_worker *worker = user_context;
+  if (!holds) calotype_report(worker->state, (calotype_status)status);
+  return holds;
 }

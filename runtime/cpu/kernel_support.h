@@ -22,8 +22,9 @@ void *halide_malloc(void *user_context, size_t bytes);
 /* Gives back what halide_malloc returned, in any order, on the worker that allocated it. NULL is allowed. */
 void halide_free(void *user_context, void *block);
 
-/* Says that an index found in the data was outside its tensor and has been clamped: run will return CALOTYPE_INDEX_OUT_OF_RANGE. Any worker. */
-void calotype_report_index(void *user_context);
+/* Where `holds` is 0, run will return `status`, a calotype_status: an index found in the data was outside of its tensor and has been clamped, or
+ * numbers that decide shapes are not those the kernels were made for. Returns `holds`. Any worker. */
+int32_t calotype_require(void *user_context, int32_t holds, int32_t status);
 
 #ifdef __cplusplus
 }

@@ -161,7 +161,7 @@ const char *calotype_model_status_text(calotype_status status) {
     case CALOTYPE_NO_THREADS: return "the threads could not be started";
     case CALOTYPE_WEIGHTS_MISSING: return "the weights are external and none were given";
     case CALOTYPE_WEIGHTS_MISMATCH: return "the weights given are not those the library was compiled for";
-    case CALOTYPE_SHAPE_MISMATCH: return "an array has another shape than the library was compiled for";
+    case CALOTYPE_SHAPE_MISMATCH: return "an input that decides shapes holds other numbers than the library was compiled for";
     case CALOTYPE_INDEX_OUT_OF_RANGE: return "an index in the data was out of range and has been clamped";
     case CALOTYPE_BAD_EXECUTOR: return "the executor named a worker that does not exist";
     case CALOTYPE_INTERNAL_ERROR: return "internal error: a bug in Calotype";

@@ -166,7 +166,7 @@ TensorData read_tensor_file(const std::filesystem::path& path) {
   auto proto = std::make_shared<onnx::TensorProto>();
   if (!proto->ParseFromIstream(&file)) throw Failure(Fault::input, fmt::format("{} is no TensorProto", path.string()));
   frontend::onnx::ExternalData none(path.parent_path());
-  return frontend::onnx::read_tensor(*proto, proto, none);
+  return frontend::onnx::read_tensor(*proto, proto, none).read();
 }
 
 std::vector<std::string> frozen_inputs(const frontend::onnx::Model& model, Mode mode) {

@@ -38,7 +38,7 @@ struct Options {
   bool list = false;
 };
 
-/// How a case ended: "pass", or "refused" (status 3), "wrong", "failed" (another error), "crash", "timeout".
+/// How a case ended: "pass", or "refused" (status 3), "status" (run did not take these inputs), "wrong", "failed" (another error), "crash", "timeout".
 struct Outcome {
   std::string kind;
   std::string detail;
@@ -78,7 +78,12 @@ Outcome run_case(const Case& one, const Options& options) {
   build.jobs = 1;
   const commands::Executable executable = commands::build(std::move(graph), build);
   commands::Session session(executable, inputs, 1);
-  session.run();
+  try {
+    session.run();
+  } catch (const Failure& failure) {
+    if (failure.fault() != Fault::input) throw;
+    return {"status", failure.what()};
+  }
   for (std::size_t i = 0; i < executable.model.results.size(); ++i) {
     const std::string text = difference(session.result(i), read_tensor_file(set / fmt::format("output_{}.pb", i)), one);
     if (!text.empty()) return {"wrong", fmt::format("{}: {}", executable.model.results[i].name, text)};

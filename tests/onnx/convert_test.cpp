@@ -17,7 +17,7 @@ Graph through_text(const Graph& graph) {
   passes::infer_shapes(again);
   WeightStore store;
   for (const Value& value : graph.values) {
-    if (value.origin == Value::Origin::weight && value.data) store.tensors[value.name] = {*value.data, "imported.safetensors"};
+    if (value.origin == Value::Origin::weight && value.data) store.tensors.insert_or_assign(value.name, StoredTensor{*value.data, "imported.safetensors"});
   }
   EXPECT_EQ(passes::attach_weights(again, store), std::vector<std::string>{});
   return again;
@@ -94,8 +94,8 @@ TEST(Onnx, BoundInputsLeaveTheInterface) {
   EXPECT_EQ(unfit.fault, Fault::usage);
 }
 
-TEST(Onnx, AShapeGivenAtRunTimeIsRefusedByName) {
-  const Refusal refusal = refusal_of([] { read_onnx(data_path("bind.onnx")); });
+TEST(Onnx, AShapeGivenAtRunTimeIsRefusedByNameWhereNoneIsDeclared) {
+  const Refusal refusal = refusal_of([] { read_onnx(data_path("late_undeclared.onnx")); });
   EXPECT_EQ(refusal.fault, Fault::unsupported);
   EXPECT_EQ(refusal.text,
             "y: Reshape: shape must be known at compile time, but it depends on the input shape; give that one with --bind shape=FILE.npy");

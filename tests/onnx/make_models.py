@@ -120,6 +120,19 @@ save("shared", [
 save("bind", [node("Reshape", ["x", "shape"], ["y"])], [value("x", [2, 6]), value("shape", [2], I64)], [value("y", [3, 4])], [],
      {"x": picture(2, 6), "shape": np.int64([3, 4])})
 
+# The same without a declared result; then every kind of number that can be supposed from declared shapes.
+save("late_undeclared", [node("Reshape", ["x", "shape"], ["y"])], [value("x", [2, 6]), value("shape", [2], I64)], [value("y", ["A", "B"])])
+save("late_axes", [node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)], [value("x", [3, 3, 2]), value("axes", [1], I64)],
+     [value("y", [3, 2])], [], {"x": picture(3, 3, 2), "axes": np.int64([-2])})
+save("late_expand", [node("Expand", ["x", "shape"], ["y"])], [value("x", [3, 1]), value("shape", [2], I64)], [value("y", [3, 4])], [],
+     {"x": picture(3, 1), "shape": np.int64([1, 4])})
+save("late_slice", [node("Slice", ["x", "starts", "ends", "axes", "steps"], ["y"])],
+     [value("x", [5, 6]), value("starts", [2], I64), value("ends", [2], I64), value("axes", [2], I64), value("steps", [2], I64)],
+     [value("y", [2, 3])], [],
+     {"x": picture(5, 6), "starts": np.int64([-1, 1]), "ends": np.int64([-(2**63), 3]), "axes": np.int64([-1, 0]), "steps": np.int64([-2, 1])})
+save("late_pad", [node("Pad", ["x", "pads", "fill"], ["y"])], [value("x", [2, 3]), value("pads", [4], I64), value("fill", [])],
+     [value("y", [3, 4])], [], {"x": picture(2, 3), "pads": np.int64([1, -1, 0, 2]), "fill": np.array(7, np.float32)})
+
 # Operators and domains that nobody has.
 save("unsupported", [
     node("NonExistent", ["x"], ["a"], name="first"), node("NonExistent", ["a"], ["b"], name="second"),

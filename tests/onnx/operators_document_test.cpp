@@ -96,6 +96,7 @@ std::string opsets_of(const OnnxForm& form) {
 /// What a form takes no other value of.
 std::string restrictions_of(const OnnxForm& form) {
   std::vector<std::string> parts;
+  if (form.suppose != nullptr || form.takes_late) parts.emplace_back("late");
   if (!form.note.empty()) parts.emplace_back(form.note);
   for (const layers::OnnxArgument& argument : form.attributes) {
     if (argument.kind == layers::OnnxArgument::Kind::only) parts.push_back(fmt::format("{} = {}", argument.onnx, argument.fallback));
@@ -127,8 +128,11 @@ std::string document() {
       "stored as such and computed in f32; empty where several are mixed. Whatever else a file holds is refused with exit status 3: all "
       "unsupported\n"
       "operators of the file at once, and attributes, element types and outputs that the operator's layer has not. Numbers that decide "
-      "shapes must be\n"
-      "known at compile time: constants, computed from shapes, or given with `--bind NAME=FILE.npy`.\n\n"
+      "shapes are\n"
+      "known at compile time: constants, computed from shapes, or given with `--bind NAME=FILE.npy`. Operators marked *late* take them at run time, "
+      "too, where the\n"
+      "file declares the shape of the result: the library is compiled for that shape, and `run` returns CALOTYPE_SHAPE_MISMATCH where the "
+      "numbers give another.\n\n"
       "| operator | opsets | layer | types | restrictions |\n| --- | --- | --- | --- | --- |\n",
       operators, layers::oldest_onnx_opset, layers::newest_onnx_opset);
   for (const auto& [name, row] : rows) text += row;

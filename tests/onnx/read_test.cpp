@@ -43,7 +43,7 @@ std::string contents(const std::string& path) {
 
 TEST(ReadOnnx, ExternalData) {
   const frontend::onnx::Model model = read_model(data_path("external.onnx"));
-  const TensorData& weight = model.tensors.at("w");
+  const TensorData weight = model.tensors.at("w").read();
   EXPECT_EQ(weight.type, (TensorType{ElementType::f32, {3, 4}}));
   EXPECT_EQ(load<float>(weight, 11), 11);
 }

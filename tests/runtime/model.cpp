@@ -44,7 +44,7 @@ int scale_one(void* context, int index, std::uint8_t* closure_bytes) {
   halide_free(context, third);
   halide_free(context, greedy);
 
-  if (index == behaviour.misses_index) calotype_report_index(context);
+  if (index == behaviour.misses_index) calotype_require(context, 0, CALOTYPE_INDEX_OUT_OF_RANGE);
   if (index == behaviour.fails) return 1;
   closure.to[index] = sound ? closure.factor * closure.from[index] : -1;
   return 0;

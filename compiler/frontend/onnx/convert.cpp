@@ -8,6 +8,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "frontend/onnx/declared_shapes.h"
+#include "frontend/onnx/suppose.h"
 #include "layers/layer.h"
 #include "passes/passes.h"
 
@@ -62,13 +64,23 @@ class Walk {
       value.type.bytes();  // throws if it exceeds 64 bits
       value.typed = true;
       values_[value.name] = input.value;
+      // The numbers of a tensor without any are known.
+      if (value.type.elements() == 0) add_empty(value);
     }
+    declared_ = declared_shapes(model_, graph_);
     for (const OnnxNode& node : model_.nodes) convert(node);
     for (GraphResult& result : graph_.results) result.value = find_result(result.name);
     if (!diagnostics_.empty()) throw Failure(std::move(diagnostics_));
   }
 
  private:
+  void add_empty(Value value) {
+    const std::string name = value.name;
+    value.origin = Value::Origin::constant;
+    value.data = own(value.type, std::vector<std::byte>());
+    values_[name] = add_value(graph_, std::move(value));
+  }
+
   /// The value of that name, an initializer made one at its first use; no_value if nothing has made it.
   ValueId find(const std::string& name) {
     const auto known = values_.find(name);
@@ -78,7 +90,7 @@ class Walk {
     Value value;
     value.name = name;
     value.origin = Value::Origin::weight;
-    value.type = tensor->second.type;
+    value.type = tensor->second.type();
     value.typed = true;
     value.data = tensor->second;
     return values_[name] = add_value(graph_, std::move(value));
@@ -113,11 +125,21 @@ class Walk {
     failed_.insert(node.outputs.begin(), node.outputs.end());
   }
 
-  void convert(const OnnxNode& node, std::vector<ValueId> inputs) {
+  OnnxBuilder builder_for(const OnnxNode& node, std::vector<ValueId> inputs) {
     const OnnxMatch match = layers::find_onnx_form(node.op_type, node.opset);
-    OnnxBuilder builder(
-        graph_, node, match.layer, *match.form, std::move(inputs), [this](Op op) { return emit(std::move(op)); },
-        [this](ValueId value) { return explain(value); });
+    return {graph_,
+            node,
+            match.layer,
+            *match.form,
+            std::move(inputs),
+            {[this](Op op) { return emit(std::move(op)); }, [this](ValueId value) { return explain(value); },
+             [this](const std::string& name) { return declared(name); }}};
+  }
+
+  /// What the node's outputs are.
+  std::vector<ValueId> build(const OnnxNode& node, std::vector<ValueId> inputs) {
+    const OnnxMatch match = layers::find_onnx_form(node.op_type, node.opset);
+    OnnxBuilder builder = builder_for(node, std::move(inputs));
     if (match.form->adapt != nullptr) {
       match.form->adapt(node, builder);
     } else {
@@ -126,10 +148,22 @@ class Walk {
           builder.emit_all(builder.statement(), listed > 0 ? listed : static_cast<int>(node.outputs.size()));
       for (std::size_t i = 0; i < results.size(); ++i) builder.bind(i, results[i]);
     }
+    return builder.outputs();
+  }
+
+  void convert(const OnnxNode& node, std::vector<ValueId> inputs) {
+    std::vector<ValueId> outputs;
+    try {
+      outputs = build(node, inputs);
+    } catch (const layers::UnknownNumbers&) {
+      OnnxBuilder builder = builder_for(node, inputs);
+      outputs = suppose(node, inputs, builder, [this](const OnnxNode& n, std::vector<ValueId> i) { return build(n, std::move(i)); });
+      if (outputs.empty()) throw;
+    }
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       const std::string& name = node.outputs[i];
       if (name.empty()) continue;
-      const ValueId value = builder.outputs()[i];
+      const ValueId value = outputs[i];
       if (value == no_value) throw Failure(Fault::unsupported, fmt::format("its output {} ({}) is not supported", i, name));
       Value& bound = graph_.value(value);
       if (bound.name.empty()) bound.name = name;
@@ -173,16 +207,23 @@ class Walk {
   }
 
   /// The same bytes under another shape, or what the layer computes.
-  std::optional<std::vector<TensorData>> numbers_of(OpId id) const {
+  std::optional<std::vector<Numbers>> numbers_of(OpId id) const {
     const Op& op = graph_.op(id);
-    if (!layers::find_layer(op.kind)->traits.is_identity || op.results.size() != 1) return evaluate_(graph_, id);
-    TensorData data = *graph_.value(op.operands.front()).data;
-    data.type = graph_.value(op.results.front()).type;
-    return std::vector<TensorData>{std::move(data)};
+    if (layers::find_layer(op.kind)->traits.is_identity && op.results.size() == 1) {
+      const auto renamed = [from = *graph_.value(op.operands.front()).data, type = graph_.value(op.results.front()).type] {
+        TensorData data = from.read();
+        data.type = type;
+        return data;
+      };
+      return std::vector<Numbers>{{graph_.value(op.results.front()).type, renamed}};
+    }
+    std::optional<std::vector<TensorData>> computed = evaluate_(graph_, id);
+    if (!computed) return std::nullopt;
+    return std::vector<Numbers>(std::make_move_iterator(computed->begin()), std::make_move_iterator(computed->end()));
   }
 
   void fold(OpId id) {
-    std::optional<std::vector<TensorData>> numbers = numbers_of(id);
+    std::optional<std::vector<Numbers>> numbers = numbers_of(id);
     if (!numbers) return;
     const Op op = std::move(graph_.ops.back());
     graph_.ops.pop_back();
@@ -236,6 +277,12 @@ class Walk {
   const Model& model_;
   const Evaluate& evaluate_;
   std::unordered_map<std::string, ValueId> values_;
+  const std::vector<std::int64_t>* declared(const std::string& name) const {
+    const auto found = declared_.find(name);
+    return found == declared_.end() ? nullptr : &found->second;
+  }
+
+  DeclaredShapes declared_;
   std::set<std::string> failed_;  ///< outputs of nodes that could not be converted
   std::vector<Diagnostic> diagnostics_;
 };

@@ -24,9 +24,10 @@ struct Model {
   std::string path;  ///< for messages
   std::string name;
   std::vector<OnnxNode> nodes;  ///< in the file's order, which ONNX wants topological
-  std::map<std::string, TensorData, std::less<>> tensors;  ///< initializers, and inputs whose values were given at compile time
+  std::map<std::string, Numbers, std::less<>> tensors;  ///< initializers, and inputs whose values were given at compile time
   std::vector<Input> inputs;  ///< without those that have a tensor
   std::vector<std::string> outputs;
+  std::map<std::string, std::vector<Dimension>> shapes;  ///< of outputs and of values between, as far as the file states them
 };
 
 /// Arrays for inputs, given at compile time.

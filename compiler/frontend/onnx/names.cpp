@@ -242,7 +242,7 @@ class Naming {
     const std::int64_t elements = value.type.elements();
     const bool is_learned = value.origin == Value::Origin::weight && is_float(value.type.element) && elements > 1;
     std::optional<Attribute> numbers;
-    if (!is_learned && elements > 0 && elements <= inline_limit) numbers = list_of(*value.data);
+    if (!is_learned && elements > 0 && elements <= inline_limit) numbers = list_of(value.data->read());
     const Attribute type = {Word{std::string(name_of(value.type.element))}};
     if (numbers) {
       op.kind = "constant";

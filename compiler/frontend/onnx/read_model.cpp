@@ -10,6 +10,7 @@
 
 #include "formats/mapped_file.h"
 #include "frontend/onnx/functions.h"
+#include "frontend/onnx/large_tensors.h"
 #include "frontend/onnx/model.h"
 #include "frontend/onnx/tensor.h"
 #include "onnx-ml.pb.h"
@@ -23,9 +24,11 @@ std::string domain_name(const std::string& domain) { return domain == "ai.onnx" 
 
 class Reader {
  public:
-  Reader(const std::string& path, std::shared_ptr<const Proto> proto)
-      : proto_(std::move(proto)), files_(std::filesystem::path(path).parent_path().string()) {
+  /// `raw` has the raw data that was cut out of the proto's initializers, in order, if any was.
+  Reader(const std::string& path, std::shared_ptr<const Proto> proto, std::vector<std::optional<formats::MappedFile>> raw = {})
+      : proto_(std::move(proto)), raw_(std::move(raw)), files_(std::filesystem::path(path).parent_path().string()) {
     model_.path = path;
+    raw_.resize(static_cast<std::size_t>(proto_->graph().initializer_size()));
   }
 
   Model read() {
@@ -62,8 +65,9 @@ class Reader {
   }
 
   void read_tensors(const ::onnx::GraphProto& graph) {
-    for (const ::onnx::TensorProto& tensor : graph.initializer()) {
-      if (!model_.tensors.emplace(tensor.name(), read_tensor(tensor, proto_, files_)).second) {
+    for (std::size_t i = 0; i < raw_.size(); ++i) {
+      const ::onnx::TensorProto& tensor = graph.initializer(static_cast<int>(i));
+      if (!model_.tensors.emplace(tensor.name(), read_tensor(tensor, proto_, files_, raw_[i])).second) {
         throw Failure(Fault::input, fmt::format("two initializers are named {}", tensor.name()));
       }
     }
@@ -77,8 +81,35 @@ class Reader {
       // Up to IR version 3 every initializer is an input, too: a default that nobody here can override.
       if (!model_.tensors.contains(input.name())) model_.inputs.push_back({input.name(), declaration_of(input)});
     }
-    for (const ::onnx::ValueInfoProto& output : graph.output()) model_.outputs.push_back(output.name());
+    for (const ::onnx::ValueInfoProto& output : graph.output()) {
+      model_.outputs.push_back(output.name());
+      note_shape(output);
+    }
+    for (const ::onnx::ValueInfoProto& value : graph.value_info()) note_shape(value);
     if (model_.outputs.empty()) throw Failure(Fault::input, fmt::format("{}: the graph has no output", model_.path));
+  }
+
+  static ExpressionPointer symbol_of(const std::string& name) {
+    Expression symbol;
+    symbol.kind = Expression::Kind::symbol;
+    symbol.symbol = name;
+    return std::make_shared<const Expression>(std::move(symbol));
+  }
+
+  /// What the file says of a value's shape, where it leaves nothing open.
+  void note_shape(const ::onnx::ValueInfoProto& value) {
+    if (!value.type().has_tensor_type() || !value.type().tensor_type().has_shape()) return;
+    std::vector<Dimension> shape;
+    for (const auto& dimension : value.type().tensor_type().shape().dim()) {
+      if (dimension.has_dim_value() && dimension.dim_value() >= 0) {
+        shape.emplace_back(dimension.dim_value());
+      } else if (!dimension.dim_param().empty()) {
+        shape.emplace_back(symbol_of(dimension.dim_param()));
+      } else {
+        return;
+      }
+    }
+    model_.shapes.emplace(value.name(), std::move(shape));
   }
 
   static Declaration declaration_of(const ::onnx::ValueInfoProto& value) {
@@ -96,10 +127,8 @@ class Reader {
           throw Failure(Fault::input, fmt::format("input {} has the extent {}", value.name(), dimension.dim_value()));
         declaration.dimensions.emplace_back(dimension.dim_value());
       } else {
-        Expression symbol;
-        symbol.kind = Expression::Kind::symbol;
-        symbol.symbol = dimension.dim_param().empty() ? fmt::format("{}_{}", value.name(), place) : dimension.dim_param();
-        declaration.dimensions.emplace_back(std::make_shared<const Expression>(std::move(symbol)));
+        declaration.dimensions.emplace_back(
+            symbol_of(dimension.dim_param().empty() ? fmt::format("{}_{}", value.name(), place) : dimension.dim_param()));
       }
       ++place;
     }
@@ -147,7 +176,7 @@ class Reader {
         if (proto.t().data_type() == ::onnx::TensorProto::STRING) {
           attribute.value = OnnxAttribute::Unreadable{"a tensor of strings"};
         } else {
-          attribute.value = read_tensor(proto.t(), proto_, files_);
+          attribute.value = read_tensor(proto.t(), proto_, files_).read();
         }
         break;
       case ::onnx::AttributeProto::GRAPH:
@@ -175,6 +204,7 @@ class Reader {
   }
 
   std::shared_ptr<const Proto> proto_;
+  std::vector<std::optional<formats::MappedFile>> raw_;
   ExternalData files_;
   Model model_;
 };
@@ -196,6 +226,16 @@ std::shared_ptr<const Proto> parse(std::span<const std::byte> file, const std::s
 
 Model parse_model(std::span<const std::byte> bytes, const std::string& path) { return Reader(path, parse(bytes, path)).read(); }
 
-Model read_model(const std::string& path) { return parse_model(formats::map_file(path).bytes, path); }
+Model read_model(const std::string& path) {
+  const formats::MappedFile file = formats::map_file(path);
+  std::optional<CutModel> cut = cut_large_tensors(file.bytes);
+  if (!cut) return parse_model(file.bytes, path);
+  std::vector<std::optional<formats::MappedFile>> raw(cut->raw.size());
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    if (cut->raw[i]) raw[i] = {*cut->raw[i], file.owner};
+  }
+  formats::release_pages(file.bytes);
+  return Reader(path, parse(std::as_bytes(std::span(cut->bytes)), path), std::move(raw)).read();
+}
 
 }  // namespace calotype::frontend::onnx

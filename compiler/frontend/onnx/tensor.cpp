@@ -70,8 +70,9 @@ TensorData from_fields(const Proto& proto, const TensorType& type) {
 }
 
 /// A bool is 0 or 1, whatever byte stands in the file.
-TensorData normalized(TensorData data) {
-  if (data.type.element != ElementType::boolean) return data;
+Numbers normalized(Numbers numbers) {
+  if (numbers.type().element != ElementType::boolean) return numbers;
+  const TensorData data = numbers.read();
   std::vector<std::uint8_t> flags;
   for (const std::byte byte : data.bytes) flags.push_back(byte == std::byte{0} ? 0 : 1);
   return own(data.type, std::move(flags));
@@ -87,7 +88,8 @@ ElementType element_type(int number, const std::string& what) {
   throw Failure(Fault::unsupported, fmt::format("{} is {}, a type that Calotype has not", what, name));
 }
 
-TensorData read_tensor(const Proto& proto, const std::shared_ptr<const void>& owner, ExternalData& files) {
+Numbers read_tensor(const Proto& proto, const std::shared_ptr<const void>& owner, ExternalData& files,
+                    const std::optional<formats::MappedFile>& raw) {
   TensorType type{element_type(proto.data_type(), "tensor " + proto.name()), {}};
   if (proto.has_segment()) throw Failure(Fault::unsupported, fmt::format("tensor {} is stored in segments", proto.name()));
   for (const std::int64_t extent : proto.dims()) {
@@ -99,11 +101,15 @@ TensorData read_tensor(const Proto& proto, const std::shared_ptr<const void>& ow
   if (proto.data_location() == ::onnx::TensorProto_DataLocation_EXTERNAL) {
     const formats::MappedFile file = external_bytes(proto, files);
     if (static_cast<std::int64_t>(file.bytes.size()) != bytes) wrong_size(proto, type, file.bytes.size(), "bytes");
-    return normalized({type, file.bytes, file.owner});
+    return normalized(formats::numbers_in(file, type));
+  }
+  if (raw) {
+    if (static_cast<std::int64_t>(raw->bytes.size()) != bytes) wrong_size(proto, type, raw->bytes.size(), "bytes");
+    return normalized(formats::numbers_in(*raw, type));
   }
   if (proto.has_raw_data()) {
     if (static_cast<std::int64_t>(proto.raw_data().size()) != bytes) wrong_size(proto, type, proto.raw_data().size(), "bytes");
-    return normalized({type, std::as_bytes(std::span(proto.raw_data())), owner});
+    return normalized(TensorData{type, std::as_bytes(std::span(proto.raw_data())), owner});
   }
   return normalized(from_fields(proto, type));
 }
