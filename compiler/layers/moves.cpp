@@ -190,6 +190,32 @@ Halide::Expr define_split(const Call& call, const std::vector<Tensor>& operands,
 
 constexpr OnnxForm concat_onnx[] = {{.op_type = "Concat", .attributes = {onnx::attribute("axis", "axis")}}};
 constexpr OnnxForm transpose_onnx[] = {{.op_type = "Transpose", .attributes = {onnx::attribute("perm", "order")}}};
+std::vector<std::int64_t> integers_of(const Op& op, std::string_view name) {
+  std::vector<std::int64_t> numbers;
+  const Attribute* attribute = find(op.attributes, name);
+  if (attribute == nullptr) return numbers;
+  if (const auto* one = std::get_if<std::int64_t>(&attribute->value)) return {*one};
+  for (const Attribute& item : std::get<Attribute::List>(attribute->value)) numbers.push_back(std::get<std::int64_t>(item.value));
+  return numbers;
+}
+
+/// Backwards from before the first element begins at the first in ONNX; Python, and we, have nothing then.
+Op from_inside(Op op, const std::vector<std::int64_t>& extents) {
+  std::vector<std::int64_t> begin = integers_of(op, "begin"), axes = integers_of(op, "axes");
+  const std::vector<std::int64_t> step = integers_of(op, "step");
+  for (std::size_t i = 0; i < begin.size() && i < step.size(); ++i) {
+    std::int64_t axis = i < axes.size() ? axes[i] : static_cast<std::int64_t>(i);
+    if (axis < 0) axis += std::ssize(extents);
+    if (axis < 0 || axis >= std::ssize(extents) || step[i] >= 0) continue;
+    const std::int64_t extent = extents[static_cast<std::size_t>(axis)];
+    if (extent > 0 && begin[i] < -extent) begin[i] = 0;
+  }
+  for (NamedAttribute& attribute : op.attributes) {
+    if (attribute.name == "begin") attribute = named("begin", begin);
+  }
+  return op;
+}
+
 /// Where its numbers arrive at run time but the result's shape is declared, places are computed, checked, and read.
 void adapt_slice(const OnnxNode&, OnnxBuilder& builder) {
   std::size_t late = 0;
@@ -199,7 +225,7 @@ void adapt_slice(const OnnxNode&, OnnxBuilder& builder) {
   const std::vector<std::int64_t> extents = builder.extents(x);
   if (late == 0 || declared == nullptr || declared->size() != extents.size() || extents.empty()) {
     if (late != 0) builder.require_known(late);
-    return builder.bind(0, builder.emit(builder.statement()));
+    return builder.bind(0, builder.emit(from_inside(builder.statement(), extents)));
   }
   const std::vector<std::int64_t> shape = *declared;
   std::vector<ValueId> operands = {builder.input(1), builder.input(2), builder.input_or_none(3), builder.input_or_none(4)};

@@ -50,7 +50,8 @@ std::vector<TensorType> infer(const Call& call) {
   for (std::size_t i = 0; i < result.extents.size(); ++i) {
     const std::int64_t extent = result.extents[i], most = std::max(amount.begin[i], amount.end[i]);
     // A mirror and a copy of the other side show each cell once.
-    const std::int64_t reach = mode == "reflect" ? extent - 1 : mode == "wrap" ? extent : extent > 0 ? most : 0;
+    const std::int64_t left = extent + std::min<std::int64_t>(amount.begin[i], 0) + std::min<std::int64_t>(amount.end[i], 0);
+    const std::int64_t reach = mode == "reflect" ? extent - 1 : mode == "wrap" ? left : extent > 0 ? most : 0;
     if (mode != "constant" && most > 0 && most > reach) {
       call.fail("amount", fmt::format("mode={} can pad dimension {} of {} by at most {}, not {}", mode, i, to_text(call.type(0).extents),
                                       reach, most));
@@ -79,7 +80,11 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
     const Halide::Expr at = read[i];
     if (mode == "constant") is_inside = is_inside && at >= 0 && at < extent;
     if (mode == "reflect") read[i] = Halide::select(at < 0, -at, at >= extent, 2 * (extent - 1) - at, at);
-    if (mode == "wrap") read[i] = Halide::select(at < 0, at + extent, at >= extent, at - extent, at);
+    if (mode == "wrap") {
+      // The other side of what is left, where cells are cut off there.
+      const int first = narrow(std::max<std::int64_t>(-amount.begin[i], 0)), end = extent - narrow(std::max<std::int64_t>(-amount.end[i], 0));
+      read[i] = Halide::select(at < first, at + (end - first), at >= end, at - (end - first), at);
+    }
     read[i] = clamp(read[i], 0, extent - 1);
   }
   return Halide::Internal::is_const_one(is_inside) ? x(read) : Halide::select(is_inside, x(read), value);

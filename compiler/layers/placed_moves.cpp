@@ -1,7 +1,7 @@
 /// \file
 /// slice and pad where the numbers that place the result arrive at run time, and the result's shape is known all the same.
 ///
-///   slice_places   i64 [3, rank]: where a slice of a tensor of `extents` begins in each dimension, its step, and how many elements it has, by Python's
+///   slice_places   i64 [3, rank]: where a slice of a tensor of `extents` begins in each dimension, its step, and how many elements it has, by ONNX's
 ///                  rules from begin and end, with axes and steps if they are given. Numbers of elements are -1 where the operands make no sense.
 ///   slice_at       the elements at such places; the result has the shape `shape`
 ///   pad_places     i64 [2, rank]: how many cells stand before a tensor of `extents` in each dimension, and the padded extent, by amounts
@@ -95,10 +95,11 @@ Expr define_slice_places(const Call& call, const std::vector<Tensor>& operands, 
   const auto place = [&](const Expr& at) {
     return Halide::clamp(select(at < 0, Halide::max(at, -extent - 1) + extent, at), least, most);
   };
-  const Expr begin = place(first), end = place(last), distance = select(step > 0, end - begin, begin - end);
+  // Backwards from before the first element begins at the first, as ONNX has it; Python has nothing then.
+  const Expr begin = Halide::max(place(first), wide(0)), end = place(last), distance = select(step > 0, end - begin, begin - end);
   // Not by the step's absolute value: the least integer has none.
   const Expr strides = arithmetic::divide(distance - 1, step);
-  const Expr count = select(distance <= 0, wide(0), 1 + select(step > 0, strides, -strides));
+  const Expr count = select(distance <= 0 || extent == wide(0), wide(0), 1 + select(step > 0, strides, -strides));
   return select(index[0] == 0, begin, index[0] == 1, step, select(is_sound, count, wide(-1)));
 }
 
@@ -151,7 +152,10 @@ Expr define_pad_places(const Call& call, const std::vector<Tensor>& operands, co
   }
   // A mirror and a copy of the other side show each cell once. Amounts beyond 31 bits are none that a result could have.
   const Expr far = wide(std::int64_t{1} << 31U);
-  const Expr reach = mode == "reflect" ? Halide::max(extent - 1, wide(0)) : mode == "wrap" ? extent : mode == "edge" ? select(extent > 0, far, wide(0)) : far;
+  Expr reach = far;
+  if (mode == "reflect") reach = Halide::max(extent - 1, wide(0));
+  if (mode == "edge") reach = select(extent > 0, far, wide(0));
+  if (mode == "wrap") reach = extent + Halide::min(Halide::max(before, -extent), wide(0)) + Halide::min(Halide::max(after, -extent), wide(0));
   const Expr is_sound =
       are_axes(axes, entries, rank) && before <= reach && after <= reach && before >= -extent && after >= -extent && before + after >= -extent;
   return select(index[0] == 0, Halide::clamp(before, -far, far), select(is_sound, before + extent + after, wide(-1)));
@@ -181,7 +185,12 @@ Expr define_pad_at(const Call& call, const std::vector<Tensor>& operands, const 
     is_inside = is_inside && at >= 0 && at < extent;
     Expr from = at;
     if (mode == "reflect") from = select(at < 0, -at, at >= extent, 2 * (extent - 1) - at, at);
-    if (mode == "wrap") from = select(at < 0, at + extent, at >= extent, at - extent, at);
+    if (mode == "wrap") {
+      // The other side of what is left, where cells are cut off there.
+      const Expr after = narrow(call.result().extents[d]) - extent - begin;
+      const Expr first = Halide::max(-begin, 0), end = extent - Halide::max(-after, 0);
+      from = select(at < first, at + (end - first), at >= end, at - (end - first), at);
+    }
     read.push_back(Halide::clamp(from, 0, extent - 1));
   }
   return mode == "constant" ? select(is_inside, x(read), value) : x(read);

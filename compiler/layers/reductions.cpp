@@ -209,8 +209,14 @@ void adapt_reduction(const OnnxNode& node, OnnxBuilder& builder) {
   if (keeps_all && is_same) return builder.bind(0, x);
   Op op = builder.statement();
   op.operands = {x};
+  // The mean of integers is their sum by their number, truncated.
+  const bool is_integer_mean = op.kind == "reduce_mean" && !is_float(builder.type(x).element);
+  if (is_integer_mean) op.kind = "reduce_sum";
   if (!axes.empty() || keeps_all) op.attributes.insert(op.attributes.begin(), named("axes", axes));
-  builder.bind(0, builder.emit(std::move(op)));
+  const ValueId result = builder.emit(std::move(op));
+  if (!is_integer_mean) return builder.bind(0, result);
+  const double cells = static_cast<double>(builder.type(x).elements()) / static_cast<double>(std::max<std::int64_t>(1, builder.type(result).elements()));
+  builder.bind(0, builder.emit("div", {result, builder.constant(builder.type(x).element, cells)}));
 }
 
 constexpr OnnxForm reduction_form(std::string_view op_type) {

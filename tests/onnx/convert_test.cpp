@@ -101,6 +101,10 @@ TEST(Onnx, AShapeGivenAtRunTimeIsRefusedByNameWhereNoneIsDeclared) {
             "y: Reshape: shape must be known at compile time, but it depends on the input shape; give that one with --bind shape=FILE.npy");
 }
 
+TEST(Onnx, WhereOnnxIsNotPython) {
+  for (const char* name : {"backwards", "wrap_and_cut", "integer_mean"}) expect_answers(name);
+}
+
 TEST(Onnx, AllUnsupportedOperatorsAreNamedAtOnce) {
   const Refusal refusal = refusal_of([] { read_onnx(data_path("unsupported.onnx")); });
   EXPECT_EQ(refusal.fault, Fault::unsupported);

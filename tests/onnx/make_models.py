@@ -133,6 +133,15 @@ save("late_slice", [node("Slice", ["x", "starts", "ends", "axes", "steps"], ["y"
 save("late_pad", [node("Pad", ["x", "pads", "fill"], ["y"])], [value("x", [2, 3]), value("pads", [4], I64), value("fill", [])],
      [value("y", [3, 4])], [], {"x": picture(2, 3), "pads": np.int64([1, -1, 0, 2]), "fill": np.array(7, np.float32)})
 
+# Where ONNX is not Python: a backward slice from before the first element, a wrapped pad on one side and a cut on the other, means of integers.
+save("backwards", [node("Slice", ["x", "starts", "ends", "axes", "steps"], ["y"])], [value("x", [4, 3])], [value("y", [1, 3])], [
+    tensor("starts", np.int64([-9])), tensor("ends", np.int64([-99])), tensor("axes", np.int64([0])), tensor("steps", np.int64([-2])),
+], {"x": picture(4, 3)})
+save("wrap_and_cut", [node("Pad", ["x", "pads"], ["y"], mode="wrap")], [value("x", [6])], [value("y", [8])],
+     [tensor("pads", np.int64([-1, 3]))], {"x": picture(6)}, opset=19)
+save("integer_mean", [node("ReduceMean", ["x", "axes"], ["y"], keepdims=0)], [value("x", [2, 3], TensorProto.INT32)],
+     [value("y", [2], TensorProto.INT32)], [tensor("axes", np.int64([1]))], {"x": np.int32([[1, 2, 5], [-1, -2, -5]])}, opset=18)
+
 # Operators and domains that nobody has.
 save("unsupported", [
     node("NonExistent", ["x"], ["a"], name="first"), node("NonExistent", ["a"], ["b"], name="second"),
