@@ -166,6 +166,12 @@ Cell Writer::read_cell(std::int64_t gates, const std::vector<std::string>& defau
   if (weight[1] != gates * cell.hidden || recurrence[1] != weight[1]) {
     builder_.fail(fmt::format("W {} and R {} do not have {} gates of {}", to_text(weight), to_text(recurrence), gates, cell.hidden));
   }
+  const Numbers state = cell.batch_first ? Numbers{cell.batch, cell.directions, cell.hidden} : Numbers{cell.directions, cell.batch, cell.hidden};
+  const Numbers shapes[] = {{cell.directions, 2 * weight[1]}, {cell.batch}, state, state, {cell.directions, 3 * cell.hidden}};
+  for (std::size_t i = 0; i < std::size(shapes); ++i) {
+    if (!builder_.has(i + 3) || builder_.extents(builder_.input(i + 3)) == shapes[i]) continue;
+    builder_.fail(fmt::format("{} must be {}, not {}", node_.inputs[i + 3], to_text(shapes[i]), to_text(builder_.extents(builder_.input(i + 3)))));
+  }
   if (cell.steps < 1) builder_.unsupported("a sequence without steps");
   cell.activations = read_activations(defaults, cell.directions);
   if (builder_.has(4)) {

@@ -371,8 +371,10 @@ std::vector<Supposition> suppose_extents(const OnnxNode& node, OnnxBuilder& buil
   }
   if (count < 1 || std::ssize(axes) != count) return {};
   std::vector<double> numbers;
+  const std::int64_t rank = std::ssize(extents);
   for (const std::int64_t axis : axes) {
     const std::optional<std::int64_t> to = declared_extent(builder, 0, axis);
+    if (axis < -rank || axis >= rank) return {};
     const std::int64_t from = extents[static_cast<std::size_t>(axis < 0 ? axis + std::ssize(extents) : axis)];
     if (!to || from < 1) return {};
     numbers.push_back(has_sizes ? static_cast<double>(*to) : static_cast<float>(static_cast<double>(*to) / static_cast<double>(from)));

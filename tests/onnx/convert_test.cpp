@@ -105,6 +105,11 @@ TEST(Onnx, WhereOnnxIsNotPython) {
   for (const char* name : {"backwards", "wrap_and_cut", "integer_mean"}) expect_answers(name);
 }
 
+TEST(Onnx, ShapesThatDoNotFitAreRefused) {
+  EXPECT_EQ(refusal_of([] { read_onnx(data_path("bias_without_shape.onnx")); }).text, "y: GRU: b must be [1, 30], not []");
+  EXPECT_EQ(refusal_of([] { read_onnx(data_path("axes_beyond_rank.onnx")); }).fault, Fault::unsupported);
+}
+
 TEST(Onnx, AllUnsupportedOperatorsAreNamedAtOnce) {
   const Refusal refusal = refusal_of([] { read_onnx(data_path("unsupported.onnx")); });
   EXPECT_EQ(refusal.fault, Fault::unsupported);

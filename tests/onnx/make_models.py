@@ -142,6 +142,12 @@ save("wrap_and_cut", [node("Pad", ["x", "pads"], ["y"], mode="wrap")], [value("x
 save("integer_mean", [node("ReduceMean", ["x", "axes"], ["y"], keepdims=0)], [value("x", [2, 3], TensorProto.INT32)],
      [value("y", [2], TensorProto.INT32)], [tensor("axes", np.int64([1]))], {"x": np.int32([[1, 2, 5], [-1, -2, -5]])}, opset=18)
 
+# Shapes that do not fit, as damaged files have them.
+save("bias_without_shape", [node("GRU", ["x", "w", "r", "b"], ["", "y"], hidden_size=5)],
+     [value("x", [2, 3, 3]), value("w", [1, 15, 3]), value("r", [1, 15, 5]), value("b", [])], [value("y", [1, 3, 5])], check=False)
+save("axes_beyond_rank", [node("Resize", ["x", "", "", "sizes"], ["y"], axes=[2, 3])], [value("x", []), value("sizes", [2], I64)],
+     [value("y", [1, 1, 2, 3])], opset=19, check=False)
+
 # Operators and domains that nobody has.
 save("unsupported", [
     node("NonExistent", ["x"], ["a"], name="first"), node("NonExistent", ["a"], ["b"], name="second"),
