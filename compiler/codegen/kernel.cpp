@@ -103,9 +103,11 @@ Halide::Module lower(const plan::Plan& plan, const plan::Kernel& kernel, const p
   const bool is_flat = flat != kernel.parameters.end() && flat->second != 0 && schedules::can_flatten(plan, kernel);
   try {
     schedules::KernelBuilder builder(plan, kernel, target, symbol, is_flat);
-    const Halide::Func output = schedules::find_template(kernel.schedule).build(builder);
+    Halide::Func output = schedules::find_template(kernel.schedule).build(builder);
     const std::vector<Halide::Argument> arguments(builder.inputs().begin(), builder.inputs().end());
-    return Halide::Pipeline(output).compile_to_module(arguments, symbol, halide_target(plan, kernel, target), Halide::LinkageType::External);
+    Halide::Pipeline pipeline(output);
+    for (const Halide::CustomLoweringPass& pass : output.custom_lowering_passes()) pipeline.add_custom_lowering_pass(pass.pass, nullptr);
+    return pipeline.compile_to_module(arguments, symbol, halide_target(plan, kernel, target), Halide::LinkageType::External);
   } catch (const Halide::Error& error) {
     throw Failure(Fault::bug, fmt::format("Halide refused the kernel of {} (schedule {}): {}", kernel.name, kernel.schedule, error.what()));
   }

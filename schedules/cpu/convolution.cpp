@@ -26,27 +26,50 @@ Halide::Expr edge_column(const Halide::Expr& inside, const Halide::Expr& value) 
   return Halide::select(inside, Halide::likely(value), 0.0F);
 }
 
-RegisterTile choose_register_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target) {
-  const std::int64_t accumulators = target.vector_registers >= 32 ? 28 : 12;
-  const std::int64_t most_pixels[] = {0, accumulators >= 28 ? 14 : 10, accumulators >= 28 ? 10 : 6, accumulators >= 28 ? 8 : 4,
-                                      accumulators >= 28 ? 5 : 3};
-  RegisterTile best;
-  double best_cost = 1e30;
-  for (std::int64_t channels = 1; channels <= 4; ++channels) {
-    if (blocks % channels != 0) continue;
-    for (std::int64_t pixels = 1; pixels <= std::min(width, most_pixels[channels]); ++pixels) {
-      // Loads for each multiply-add, the waste of the last tile, and too short a chain of independent additions.
-      const auto tiles = static_cast<double>((width + pixels - 1) / pixels * pixels) / static_cast<double>(width);
-      const double loads = 1.0 / static_cast<double>(channels) + 1.0 / static_cast<double>(pixels);
-      const double latency = std::max(1.0, 10.0 / static_cast<double>(channels * pixels));
-      const double cost = tiles * latency * (1.0 + 0.35 * std::max(0.0, loads - 0.6));
-      if (cost < best_cost - 1e-9) {
-        best_cost = cost;
-        best = {channels, pixels};
-      }
-    }
+bool is_matrix_product(const layers::Window& window) {
+  for (std::size_t d = 0; d < window.rank(); ++d) {
+    if (window.kernel[d] != 1 || window.stride[d] != 1 || window.leaves_operand(d)) return false;
+  }
+  return true;
+}
+
+namespace {
+
+struct RatedTile {
+  RegisterTile tile;
+  double cost = 1e30;
+};
+
+/// The best number of cells for a tile of that many channel blocks (1 to 4).
+RatedTile rate(std::int64_t channels, std::int64_t width, const plan::Target& target) {
+  const bool many_registers = target.vector_registers >= 32;
+  const std::int64_t most_pixels[] = {0, many_registers ? 14 : 10, many_registers ? 10 : 6, many_registers ? 8 : 4, many_registers ? 5 : 3};
+  RatedTile best;
+  for (std::int64_t pixels = 1; pixels <= std::min(width, most_pixels[channels]); ++pixels) {
+    // Loads for each multiply-add, the waste of the last tile, and too short a chain of independent additions.
+    const auto tiles = static_cast<double>((width + pixels - 1) / pixels * pixels) / static_cast<double>(width);
+    const double loads = 1.0 / static_cast<double>(channels) + 1.0 / static_cast<double>(pixels);
+    const double latency = std::max(1.0, 10.0 / static_cast<double>(channels * pixels));
+    const double cost = tiles * latency * (1.0 + 0.35 * std::max(0.0, loads - 0.6));
+    if (cost < best.cost - 1e-9) best = {{channels, pixels}, cost};
   }
   return best;
+}
+
+}  // namespace
+
+RegisterTile choose_register_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target) {
+  RatedTile best;
+  for (std::int64_t channels = 1; channels <= 4; ++channels) {
+    if (blocks % channels != 0) continue;
+    const RatedTile rated = rate(channels, width, target);
+    if (rated.cost < best.cost - 1e-9) best = rated;
+  }
+  return best.tile;
+}
+
+std::int64_t choose_pixels(std::int64_t channels, std::int64_t width, const plan::Target& target) {
+  return rate(channels, width, target).tile.pixels;
 }
 
 }  // namespace calotype::schedules::cpu

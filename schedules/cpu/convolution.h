@@ -17,6 +17,9 @@ layers::Window window_of_convolution(const layers::Call& call);
 /// The cell of the operand under a kernel cell, zero where it is not `inside` of the extent.
 Halide::Expr edge_column(const Halide::Expr& inside, const Halide::Expr& value);
 
+/// Is it a 1x1 window of stride 1 that never leaves the operand?
+bool is_matrix_product(const layers::Window& window);
+
 /// Vectors of output channels and cells in a register tile: together few enough to leave registers for weights and operand.
 struct RegisterTile {
   std::int64_t channels = 1, pixels = 1;
@@ -24,5 +27,8 @@ struct RegisterTile {
 
 /// The tile for that many channel blocks (which `channels` divides) and cells in a row (`pixels` is at most `width`).
 RegisterTile choose_register_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target);
+
+/// The tile's cells where its channels are given.
+std::int64_t choose_pixels(std::int64_t channels, std::int64_t width, const plan::Target& target);
 
 }  // namespace calotype::schedules::cpu

@@ -20,6 +20,9 @@ Halide::Func build_depthwise(KernelBuilder& builder);
 std::vector<Variant> winograd_variants(const Question& question);
 std::optional<Choice> choose_winograd(const Question& question);
 Halide::Func build_winograd(KernelBuilder& builder);
+std::vector<Variant> strassen_variants(const Question& question);
+std::optional<Choice> choose_strassen(const Question& question);
+Halide::Func build_strassen(KernelBuilder& builder);
 std::optional<Choice> choose_pool(const Question& question);
 Halide::Func build_pool(KernelBuilder& builder);
 std::optional<Choice> choose_conv_transpose(const Question& question);
@@ -31,6 +34,7 @@ inline constexpr Template identity = {"identity", choose_identity, build_identit
 inline constexpr Template join = {"join", choose_join, build_join};
 inline constexpr Template depthwise = {"depthwise", choose_depthwise, build_depthwise};
 inline constexpr Template direct_conv = {"direct_conv", choose_direct_conv, build_direct_conv};
+inline constexpr Template strassen = {"strassen", choose_strassen, build_strassen, strassen_variants};
 inline constexpr Template narrow_conv = {"narrow_conv", choose_narrow_conv, build_narrow_conv};
 inline constexpr Template winograd = {"winograd", choose_winograd, build_winograd, winograd_variants};
 inline constexpr Template conv_transpose = {"conv_transpose", choose_conv_transpose, build_conv_transpose};

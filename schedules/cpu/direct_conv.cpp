@@ -32,13 +32,6 @@ std::int64_t cells_after(const Window& window, std::size_t d, std::int64_t exten
   return std::max<std::int64_t>(0, last - extent);
 }
 
-bool is_pointwise(const Window& window) {
-  for (std::size_t d = 0; d < window.rank(); ++d) {
-    if (window.kernel[d] != 1 || window.stride[d] != 1 || window.leaves_operand(d)) return false;
-  }
-  return true;
-}
-
 /// Input channels that are summed at a time: a block, or the part of one of which the channels are a multiple, so that pad lanes are not
 /// multiplied (24 channels in blocks of 16 are 3 times 8). Parts of less than 4 would make the inner loop too short.
 std::int64_t summed_lanes(std::int64_t channels, std::int64_t lanes) {
@@ -92,10 +85,10 @@ std::optional<Choice> choose_direct_conv(const Question& question) {
   const std::int64_t lanes = choice.output.block;
   const std::int64_t blocks = (weight.extents[0] + lanes - 1) / lanes;
   const std::int64_t width =
-      is_pointwise(window) ? question.output_type().elements() / (question.output_type().extents[0] * question.output_type().extents[1])
+      is_matrix_product(window) ? question.output_type().elements() / (question.output_type().extents[0] * question.output_type().extents[1])
                            : question.output_type().extents.back();
   const RegisterTile tile = choose_register_tile(blocks, width, question.target);
-  choice.parameters = {{"channels", tile.channels}, {"pixels", tile.pixels}, {flat_parameter, is_pointwise(window) ? 1 : 0}};
+  choice.parameters = {{"channels", tile.channels}, {"pixels", tile.pixels}, {flat_parameter, is_matrix_product(window) ? 1 : 0}};
   ConvPacking packing;
   packing.lanes = lanes;
   packing.tile = tile.channels;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <array>
 #include <cstring>
 
 #include "ir/checked.h"
@@ -16,20 +17,53 @@ void store(std::span<std::byte> destination, std::int64_t index, float number) {
   std::memcpy(destination.data() + static_cast<std::size_t>(index) * sizeof(float), &number, sizeof(float));
 }
 
-void pack_conv(const ConvPacking& packing, const TensorData& source, std::span<std::byte> destination) {
-  std::memset(destination.data(), 0, destination.size());
+/// Writes value(filter, channel, kernel cell) in order. Of `products` such weights, those of one output tile lie together; this is number `product`.
+template <typename Value>
+void pack_conv(const ConvPacking& packing, std::span<std::byte> destination, Value value, std::int64_t product = 0,
+               std::int64_t products = 1) {
   const std::int64_t cells = checked_product(packing.kernel);
   const std::int64_t vectors = packing.lanes * packing.tile;
   const std::int64_t block = vectors * packing.input_lanes * cells;  // numbers for one input block and one output tile
   for (std::int64_t o = 0; o < packing.filters; ++o) {
-    const std::int64_t output_tile = o / vectors;
+    const std::int64_t output_tile = o / vectors * products + product;
     const std::int64_t within = o % vectors;
     for (std::int64_t i = 0; i < packing.channels; ++i) {
       const std::int64_t row =
           (output_tile * packing.input_blocks() + i / packing.input_lanes) * block + i % packing.input_lanes * vectors + within;
-      const std::int64_t from = (o * packing.channels + i) * cells;
-      for (std::int64_t k = 0; k < cells; ++k) store(destination, row + k * vectors * packing.input_lanes, load<float>(source, from + k));
+      for (std::int64_t k = 0; k < cells; ++k) store(destination, row + k * vectors * packing.input_lanes, value(o, i, k));
     }
+  }
+}
+
+/// The weights' factors of the products in the order of schedules/cpu/strassen.cpp: A11, A12, S2, S1, S4, S3, -A22.
+void pack_strassen(const ConvPacking& packing, const TensorData& source, std::span<std::byte> destination) {
+  const std::int64_t cells = checked_product(packing.kernel);
+  ConvPacking half = packing;
+  half.filters /= 2;
+  half.channels /= 2;
+  struct Quarters {
+    double a11, a12, a21, a22;
+  };
+  using Factor = double (*)(const Quarters&);
+  static constexpr std::array<Factor, 7> factors = {
+      [](const Quarters& a) { return a.a11; },
+      [](const Quarters& a) { return a.a12; },
+      [](const Quarters& a) { return a.a21 + a.a22 - a.a11; },
+      [](const Quarters& a) { return a.a21 + a.a22; },
+      [](const Quarters& a) { return a.a12 - (a.a21 + a.a22 - a.a11); },
+      [](const Quarters& a) { return a.a11 - a.a21; },
+      [](const Quarters& a) { return -a.a22; },
+  };
+  const auto weight = [&](std::int64_t o, std::int64_t i, std::int64_t k) {
+    return static_cast<double>(load<float>(source, (o * packing.channels + i) * cells + k));
+  };
+  for (std::size_t product = 0; product < factors.size(); ++product) {
+    const auto value = [&](std::int64_t o, std::int64_t i, std::int64_t k) {
+      const Quarters a = {weight(o, i, k), weight(o, i + half.channels, k), weight(o + half.filters, i, k),
+                          weight(o + half.filters, i + half.channels, k)};
+      return static_cast<float>(factors[product](a));
+    };
+    pack_conv(half, destination, value, static_cast<std::int64_t>(product), static_cast<std::int64_t>(factors.size()));
   }
 }
 
@@ -42,7 +76,25 @@ Wish packed_conv_weights(const ConvPacking& packing) {
   wish.packed_extents.push_back(packing.input_blocks());
   wish.packed_extents.push_back(packing.output_tiles());
   wish.packing = fmt::format("conv {} {} {}", packing.lanes, packing.tile, packing.input_lanes);
-  wish.pack = [packing](const TensorData& source, std::span<std::byte> destination) { pack_conv(packing, source, destination); };
+  wish.pack = [packing](const TensorData& source, std::span<std::byte> destination) {
+    std::memset(destination.data(), 0, destination.size());
+    const std::int64_t cells = checked_product(packing.kernel);
+    pack_conv(packing, destination,
+              [&](std::int64_t o, std::int64_t i, std::int64_t k) { return load<float>(source, (o * packing.channels + i) * cells + k); });
+  };
+  return wish;
+}
+
+Wish packed_strassen_weights(const ConvPacking& packing) {
+  const std::int64_t vectors = packing.lanes * packing.tile;
+  Wish wish;
+  wish.packed_extents = {packing.lanes, packing.tile, packing.input_lanes};
+  wish.packed_extents.insert(wish.packed_extents.end(), packing.kernel.rbegin(), packing.kernel.rend());
+  wish.packed_extents.push_back(packing.channels / 2 / packing.input_lanes);
+  wish.packed_extents.push_back(7);
+  wish.packed_extents.push_back(packing.filters / 2 / vectors);
+  wish.packing = fmt::format("strassen {} {}", packing.lanes, packing.tile);
+  wish.pack = [packing](const TensorData& source, std::span<std::byte> destination) { pack_strassen(packing, source, destination); };
   return wish;
 }
 
