@@ -188,6 +188,20 @@ void adapt_flatten(const OnnxNode& node, OnnxBuilder& builder) {
 }
 constexpr OnnxForm flatten_onnx[] = {{.op_type = "Flatten", .attributes = {onnx::adapted_attribute("axis")}, .adapt = adapt_flatten}};
 
+/// A batch that stays is written as 0, so that what is imported holds for any batch: exporters compute the shape from the batch.
+void adapt_reshape(const OnnxNode&, OnnxBuilder& builder) {
+  Op op = builder.statement();
+  const std::vector<std::int64_t>& from = builder.extents(builder.input(0));
+  for (NamedAttribute& attribute : op.attributes) {
+    auto* shape = std::get_if<Attribute::List>(&attribute.value.value);
+    if (attribute.name != "shape" || shape == nullptr || shape->size() < 2 || from.empty()) continue;
+    const auto* batch = std::get_if<std::int64_t>(&shape->front().value);
+    const bool counts_zeros = find(op.attributes, "allow_zero") != nullptr;
+    if (batch != nullptr && *batch == from[0] && !counts_zeros) shape->front() = {std::int64_t{0}};
+  }
+  builder.bind(0, builder.emit(std::move(op)));
+}
+
 /// The declared shape, in which 0 may stand for the operand's own extent and one -1 for what is left over.
 std::vector<Supposition> suppose_reshape(const OnnxNode& node, OnnxBuilder& builder) {
   const std::vector<std::int64_t>* to = builder.declared(0);
@@ -221,6 +235,7 @@ constexpr OnnxForm reshape_onnx[] = {{
     .op_type = "Reshape",
     .inputs = {onnx::operand("x"), onnx::argument("shape")},
     .attributes = {onnx::flag("allowzero", "allow_zero")},
+    .adapt = adapt_reshape,
     .suppose = suppose_reshape,
 }};
 constexpr OnnxForm squeeze_onnx[] = {

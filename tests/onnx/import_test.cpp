@@ -54,10 +54,15 @@ TEST(Import, ABatchThatIsSetIsANumber) {
 }
 
 TEST(Import, ABatchThatStatementsDependOnIsANumber) {
+  const std::string text = import_of("batch_in_constant").text;
+  EXPECT_EQ(text.substr(0, text.find(')')), "network batch_in_constant(x: f32[1, 3]");
+}
+
+TEST(Import, ABatchThatAReshapeKeepsStaysOpen) {
   const Imported imported = import_of("shape_chain", {"H=2"});
   EXPECT_EQ(imported.text,
-            "network shape_chain(x: f32[1, 3, 2, 4]) -> y {\n"
-            "  y = reshape(x, shape=[1, -1, 6])\n"
+            "network shape_chain(x: f32[N, 3, 2, 4]) -> y {\n"
+            "  y = reshape(x, shape=[0, -1, 6])\n"
             "}\n");
   EXPECT_TRUE(imported.tensors.empty());
 }

@@ -142,6 +142,17 @@ save("wrap_and_cut", [node("Pad", ["x", "pads"], ["y"], mode="wrap")], [value("x
 save("integer_mean", [node("ReduceMean", ["x", "axes"], ["y"], keepdims=0)], [value("x", [2, 3], TensorProto.INT32)],
      [value("y", [2], TensorProto.INT32)], [tensor("axes", np.int64([1]))], {"x": np.int32([[1, 2, 5], [-1, -2, -5]])}, opset=18)
 
+# A constant as large as the batch: in text it is of one batch.
+save("batch_in_constant", [
+    node("Shape", ["x"], ["shape"]),
+    node("Slice", ["shape", "zero", "one", "zero"], ["batch"]),
+    node("Concat", ["batch", "three"], ["wide"], axis=0),
+    node("Expand", ["row", "wide"], ["rows"]),
+    node("Mul", ["x", "rows"], ["y"]),
+], [value("x", ["N", 3])], [value("y", ["N", 3])], [
+    tensor("zero", np.int64([0])), tensor("one", np.int64([1])), tensor("three", np.int64([3])), tensor("row", np.float32([[1, 2, 3]])),
+], {"x": picture(2, 3)})
+
 # Shapes that do not fit, as damaged files have them.
 save("bias_without_shape", [node("GRU", ["x", "w", "r", "b"], ["", "y"], hidden_size=5)],
      [value("x", [2, 3, 3]), value("w", [1, 15, 3]), value("r", [1, 15, 5]), value("b", [])], [value("y", [1, 3, 5])], check=False)
