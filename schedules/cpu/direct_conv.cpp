@@ -81,12 +81,12 @@ std::optional<Choice> choose_direct_conv(const Question& question) {
   choice.inputs = epilogue_wishes(question, choice.output);
   Wish& operand = choice.inputs[static_cast<std::size_t>(question.input_of("x"))];
   operand.layout = wanted_layout(question, window, x, choice.output);
-  operand.any_halo = true;
+  operand.any_halo = operand.layout.family == Layout::Family::blocked;  // planar data: none, or edges would be taken for a halo
   const std::int64_t lanes = choice.output.block;
   const std::int64_t blocks = (weight.extents[0] + lanes - 1) / lanes;
-  const std::int64_t width =
-      is_matrix_product(window) ? question.output_type().elements() / (question.output_type().extents[0] * question.output_type().extents[1])
-                           : question.output_type().extents.back();
+  const std::int64_t width = is_matrix_product(window) ? question.output_type().elements() /
+                                                             (question.output_type().extents[0] * question.output_type().extents[1])
+                                                       : question.output_type().extents.back();
   const RegisterTile tile = choose_register_tile(blocks, width, question.target);
   choice.parameters = {{"channels", tile.channels}, {"pixels", tile.pixels}, {flat_parameter, is_matrix_product(window) ? 1 : 0}};
   ConvPacking packing;
