@@ -54,7 +54,9 @@ Graph with_numbers(Graph graph, const InputArrays& inputs) {
   const std::set<ValueId> needed = ancestors(graph, checked_values(graph));
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
     Value& value = graph.value(graph.inputs[i].value);
-    if (!inputs[i] || !needed.contains(graph.inputs[i].value) || graph.inputs[i].declaration.channels_last || value.type.elements() > element_limit) continue;
+    if (!inputs[i] || !needed.contains(graph.inputs[i].value) || graph.inputs[i].declaration.channels_last ||
+        value.type.elements() > element_limit)
+      continue;
     value.origin = Value::Origin::constant;
     value.data = *inputs[i];
   }

@@ -92,9 +92,7 @@ Expr define_slice_places(const Call& call, const std::vector<Tensor>& operands, 
     is_sound = is_sound && entry(steps, i) != wide(0);
   }
   const Expr least = select(step > 0, wide(0), wide(-1)), most = select(step > 0, extent, extent - 1);
-  const auto place = [&](const Expr& at) {
-    return Halide::clamp(select(at < 0, Halide::max(at, -extent - 1) + extent, at), least, most);
-  };
+  const auto place = [&](const Expr& at) { return Halide::clamp(select(at < 0, Halide::max(at, -extent - 1) + extent, at), least, most); };
   // Backwards from before the first element begins at the first, as ONNX has it; Python has nothing then.
   const Expr begin = Halide::max(place(first), wide(0)), end = place(last), distance = select(step > 0, end - begin, begin - end);
   // Not by the step's absolute value: the least integer has none.
@@ -155,9 +153,10 @@ Expr define_pad_places(const Call& call, const std::vector<Tensor>& operands, co
   Expr reach = far;
   if (mode == "reflect") reach = Halide::max(extent - 1, wide(0));
   if (mode == "edge") reach = select(extent > 0, far, wide(0));
-  if (mode == "wrap") reach = extent + Halide::min(Halide::max(before, -extent), wide(0)) + Halide::min(Halide::max(after, -extent), wide(0));
-  const Expr is_sound =
-      are_axes(axes, entries, rank) && before <= reach && after <= reach && before >= -extent && after >= -extent && before + after >= -extent;
+  if (mode == "wrap")
+    reach = extent + Halide::min(Halide::max(before, -extent), wide(0)) + Halide::min(Halide::max(after, -extent), wide(0));
+  const Expr is_sound = are_axes(axes, entries, rank) && before <= reach && after <= reach && before >= -extent && after >= -extent &&
+                        before + after >= -extent;
   return select(index[0] == 0, Halide::clamp(before, -far, far), select(is_sound, before + extent + after, wide(-1)));
 }
 
@@ -196,7 +195,8 @@ Expr define_pad_at(const Call& call, const std::vector<Tensor>& operands, const 
   return mode == "constant" ? select(is_inside, x(read), value) : x(read);
 }
 
-constexpr Argument extents_argument = required("extents", ArgumentKind::integers), shape_argument = required("shape", ArgumentKind::integers);
+constexpr Argument extents_argument = required("extents", ArgumentKind::integers),
+                   shape_argument = required("shape", ArgumentKind::integers);
 constexpr Argument mode_argument = optional("mode", ArgumentKind::word, "constant", "constant reflect edge wrap");
 
 }  // namespace

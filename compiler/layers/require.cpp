@@ -34,8 +34,9 @@ std::vector<TensorType> infer_between(const Call& call) {
   const std::vector<std::int64_t> least = call.integers("least"), most = call.integers("most");
   const bool is_for_each = !x.extents.empty() && std::ssize(least) == x.extents.back();
   if (least.size() != most.size() || (least.size() != 1 && !is_for_each)) {
-    call.fail("least", fmt::format("'least' and 'most' have {} and {} numbers; {} wants one each, or one for each place of the last dimension",
-                                   least.size(), most.size(), to_text(x.extents)));
+    call.fail("least",
+              fmt::format("'least' and 'most' have {} and {} numbers; {} wants one each, or one for each place of the last dimension",
+                          least.size(), most.size(), to_text(x.extents)));
   }
   return {{ElementType::boolean, {}}};
 }

@@ -54,7 +54,8 @@ ValueId code_of_axes(OnnxBuilder& builder, std::size_t i, std::int64_t rank, std
 TensorData numbers_like(const TensorType& type, const std::vector<double>& numbers) {
   std::vector<std::byte> bytes(static_cast<std::size_t>(type.bytes()));
   for (std::size_t n = 0; n < numbers.size(); ++n) {
-    if (!store_double(bytes, type.element, static_cast<std::int64_t>(n), numbers[n])) throw Failure(Fault::unsupported, "a number is too large");
+    if (!store_double(bytes, type.element, static_cast<std::int64_t>(n), numbers[n]))
+      throw Failure(Fault::unsupported, "a number is too large");
   }
   return own(type, std::move(bytes));
 }

@@ -21,12 +21,16 @@ TEST(Requirement, IndicesOutOfRangeAreReported) {
       {"gather(x, i)", "i64[3]", {3}, {0, -4, 3}, {0, 4, 1}, "gather: index 4 of i is out of range: it must be between -4 and 3"},
       {"gather_elements(x, i, axis=1)", "i64[2, 2]", {2, 2}, {0, -2, 1, 1}, {0, -3, 1, 1}, "index -3 of i is out of range"},
       {"gather_nd(x, i)", "i64[2, 2]", {2, 2}, {3, 1, -4, -2}, {1, 3, 0, 0}, "index 3 of i is out of range: it must be between -2 and 1"},
-      {"scatter_elements(x, i, x)", "i64[4, 2]", {4, 2}, {0, 0, 1, 1, 2, 2, 3, -4}, {0, 0, 1, 1, 2, 2, 3, 9}, "index 9 of i is out of range"},
+      {"scatter_elements(x, i, x)",
+       "i64[4, 2]",
+       {4, 2},
+       {0, 0, 1, 1, 2, 2, 3, -4},
+       {0, 0, 1, 1, 2, 2, 3, 9},
+       "index 9 of i is out of range"},
       {"reverse_sequence(x, i)", "i64[2]", {2}, {4, 0}, {5, 1}, "index 5 of i is out of range: it must be between 0 and 4"},
   };
   for (const auto& one : cases) {
-    const std::string model =
-        description(folder, "network n(x: f32[4, 2], i: " + one.type + ") -> y {\n  y = " + one.statement + "\n}\n");
+    const std::string model = description(folder, "network n(x: f32[4, 2], i: " + one.type + ") -> y {\n  y = " + one.statement + "\n}\n");
     const std::string command = "run " + model + " --input " + x + " --input i=";
     const Outcome right = calotype_tool(command + write_integers(folder / "right.npy", one.right, one.extents));
     EXPECT_EQ(right.status, 0) << one.statement << right.errors;
@@ -52,8 +56,7 @@ TEST(Requirement, IndicesOfWideRowsAreAllLookedAt) {
 
 TEST(Requirement, KnownIndicesOutOfRangeDoNotCompile) {
   const auto folder = fresh_folder();
-  const std::string model =
-      description(folder, "network n(x: f32[4, 2]) -> y {\n  i = constant([7], type=i64)\n  y = gather(x, i)\n}\n");
+  const std::string model = description(folder, "network n(x: f32[4, 2]) -> y {\n  i = constant([7], type=i64)\n  y = gather(x, i)\n}\n");
   const Outcome outcome = calotype_tool("run " + model + " --input " + write_array(folder / "x.npy", ramp({4, 2})));
   EXPECT_EQ(outcome.status, 1);
   EXPECT_NE(outcome.errors.find("index 7 of i is out of range"), std::string::npos) << outcome.errors;
@@ -69,7 +72,8 @@ TEST(Requirement, SaysWhatTheInputHeldAndWhatWasCompiledFor) {
   EXPECT_EQ(calotype_tool(command + write_integers(folder / "a.npy", {2, 4}, {2})).status, 0);
   const Outcome other = calotype_tool(command + write_integers(folder / "b.npy", {1, 8}, {2}));
   EXPECT_EQ(other.status, 1);
-  EXPECT_NE(other.errors.find("input shape holds [1, 8], but the network was compiled for shape: [2, 4]"), std::string::npos) << other.errors;
+  EXPECT_NE(other.errors.find("input shape holds [1, 8], but the network was compiled for shape: [2, 4]"), std::string::npos)
+      << other.errors;
 }
 
 }  // namespace
