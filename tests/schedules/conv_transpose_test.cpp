@@ -89,7 +89,7 @@ std::vector<double> plain(const Transposed& t, const TensorData& x, const Tensor
 
 TensorData weight_named(const Graph& graph, const std::string& name) {
   const auto found = std::find_if(graph.values.begin(), graph.values.end(), [&](const Value& value) { return value.name == name; });
-  return *found->data;
+  return found->data->read();
 }
 
 void expect_right(const Transposed& t, const std::string& schedule = "conv_transpose") {

@@ -28,7 +28,7 @@ std::vector<TensorData> interpret(Graph graph, const std::vector<TensorData>& in
   passes::expand_activations(graph);
   std::vector<TensorData> values(graph.values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (graph.values[i].data) values[i] = *graph.values[i].data;
+    if (graph.values[i].data) values[i] = graph.values[i].data->read();
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) values[static_cast<std::size_t>(graph.inputs[i].value)] = inputs[i];
   for (const Op& op : graph.ops) {
