@@ -23,8 +23,8 @@ constexpr std::int64_t alignment = 64;
 
 std::int64_t round_up(std::int64_t bytes, std::int64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-const TensorData& source_of(const plan::Plan& plan, const plan::Buffer& buffer) {
-  const std::optional<TensorData>& data = plan.graph.value(buffer.value).data;
+const Numbers& source_of(const plan::Plan& plan, const plan::Buffer& buffer) {
+  const std::optional<Numbers>& data = plan.graph.value(buffer.value).data;
   if (!data) throw Failure(Fault::bug, fmt::format("weight {} has no numbers", buffer.name));
   return *data;
 }
@@ -81,11 +81,11 @@ std::vector<Weight> weights_in_order(const std::vector<const plan::Plan*>& plans
   return in_order;
 }
 
-/// What decides a weight's packed bytes: the numbers themselves, by where they lie, and how they are packed.
-using PackingKey = std::tuple<const std::byte*, std::string, std::string, std::string, std::vector<std::int64_t>>;
+/// What decides a weight's packed bytes: the numbers themselves, by where they come from, and how they are packed.
+using PackingKey = std::tuple<const void*, std::string, std::string, std::string, std::vector<std::int64_t>>;
 
 PackingKey packing_key(const plan::Plan& plan, const plan::Buffer& buffer) {
-  return {source_of(plan, buffer).bytes.data(), to_text(buffer.type), plan::to_text(buffer.layout), buffer.packing, buffer.packed_extents};
+  return {source_of(plan, buffer).identity(), to_text(buffer.type), plan::to_text(buffer.layout), buffer.packing, buffer.packed_extents};
 }
 
 /// Writes the blob where the file stands.
@@ -130,7 +130,7 @@ std::uint32_t append(std::string& strings, const std::string& name) {
 }  // namespace
 
 void pack_weight(const plan::Plan& plan, const plan::Buffer& buffer, std::span<std::byte> destination) {
-  const TensorData& source = source_of(plan, buffer);
+  const TensorData source = source_of(plan, buffer).read();
   if (static_cast<std::int64_t>(source.bytes.size()) != source.type.bytes()) {
     throw Failure(Fault::bug, fmt::format("weight {} has {} bytes in place of {}", buffer.name, source.bytes.size(), source.type.bytes()));
   }

@@ -70,7 +70,7 @@ void import_model(Arguments arguments) {
   const std::string stem = std::filesystem::path(model.path).stem().string();
   std::map<std::string, TensorData> tensors;
   for (const Value& value : graph.values) {
-    if (value.origin == Value::Origin::weight && value.data) tensors.emplace(value.name, *value.data);
+    if (value.origin == Value::Origin::weight && value.data) tensors.emplace(value.name, value.data->read());
   }
   cache::OutputSet files(directory);
   if (!tensors.empty()) {

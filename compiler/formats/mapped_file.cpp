@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 
@@ -53,6 +54,20 @@ MappedFile map_file(const std::string& path, Fault missing) {
   if (address == MAP_FAILED) refuse("map", path);
   std::shared_ptr<const void> owner(address, [size](const void* at) { ::munmap(const_cast<void*>(at), size); });
   return {{static_cast<const std::byte*>(address), size}, std::move(owner)};
+}
+
+Numbers numbers_in(MappedFile part, TensorType type) {
+  return Numbers(type, [part = std::move(part), type] {
+    const std::shared_ptr<const void> reading(part.bytes.data(), [part](const void*) { release_pages(part.bytes); });
+    return TensorData{type, part.bytes, reading};
+  });
+}
+
+void release_pages(std::span<const std::byte> part) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(part.data() + part.size());
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // what it cannot do costs memory and nothing else
 }
 
 void write_file(const std::string& path, std::span<const std::span<const std::byte>> parts) {

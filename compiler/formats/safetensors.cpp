@@ -125,10 +125,13 @@ void put_length(std::string& text, std::uint64_t length) {
   for (int i = 0; i < 8; ++i) text += static_cast<char>((length >> (8 * i)) & 255);
 }
 
-}  // namespace
+/// The tensors that the header lists, in the order of their bytes, which have neither overlap nor hole; and their bytes.
+struct Contents {
+  std::vector<Entry> entries;
+  std::span<const std::byte> data;
+};
 
-void parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner, const std::string& path,
-                       WeightStore& store) {
+Contents contents_of(std::span<const std::byte> bytes, const std::string& path) {
   const HeaderReader reader(path);
   if (bytes.size() < 8) reader.fail("this is no safetensors file: it is shorter than 8 bytes");
   std::uint64_t length = 0;
@@ -136,32 +139,47 @@ void parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<c
   if (length > header_limit) reader.fail("this is no safetensors file: its header would be longer than 100 MB");
   if (length > bytes.size() - 8) reader.fail("the file ends inside its header");
   const auto header_bytes = static_cast<std::size_t>(length);
-  std::vector<Entry> entries = reader.read({reinterpret_cast<const char*>(bytes.data()) + 8, header_bytes});
-  const std::span<const std::byte> data = bytes.subspan(8 + header_bytes);
+  Contents contents = {reader.read({reinterpret_cast<const char*>(bytes.data()) + 8, header_bytes}), bytes.subspan(8 + header_bytes)};
 
-  std::sort(entries.begin(), entries.end(),
+  std::sort(contents.entries.begin(), contents.entries.end(),
             [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   std::uint64_t reached = 0;
-  for (const Entry& entry : entries) {
+  for (const Entry& entry : contents.entries) {
     if (entry.begin != reached) {
       reader.fail(fmt::format("tensor {} begins at byte {} where {} was expected: tensors must neither overlap nor leave holes", entry.name,
                               entry.begin, reached));
     }
     reached = entry.end;
   }
-  if (reached != data.size()) reader.fail(fmt::format("the tensors take {} bytes, but {} follow the header", reached, data.size()));
+  if (reached != contents.data.size())
+    reader.fail(fmt::format("the tensors take {} bytes, but {} follow the header", reached, contents.data.size()));
+  return contents;
+}
 
-  for (const Entry& entry : entries) {
+/// Adds what `numbers_of(type, bytes)` makes of each tensor.
+template <typename NumbersOf>
+void add_tensors(const Contents& contents, const std::string& path, WeightStore& store, const NumbersOf& numbers_of) {
+  for (const Entry& entry : contents.entries) {
     const auto begin = static_cast<std::size_t>(entry.begin);
     const auto size = static_cast<std::size_t>(entry.end - entry.begin);
-    const auto [at, is_new] = store.tensors.emplace(entry.name, StoredTensor{{entry.type, data.subspan(begin, size), owner}, path});
-    if (!is_new) reader.fail(fmt::format("tensor {} was found in {} already", entry.name, at->second.file));
+    const auto [at, is_new] =
+        store.tensors.emplace(entry.name, StoredTensor{numbers_of(entry.type, contents.data.subspan(begin, size)), path});
+    if (!is_new) throw Failure(Fault::input, fmt::format("{}: tensor {} was found in {} already", path, entry.name, at->second.file));
   }
+}
+
+}  // namespace
+
+void parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner, const std::string& path,
+                       WeightStore& store) {
+  add_tensors(contents_of(bytes, path), path, store,
+              [&](const TensorType& type, std::span<const std::byte> part) { return Numbers(TensorData{type, part, owner}); });
 }
 
 void read_safetensors(const std::string& path, WeightStore& store, Fault missing) {
   const MappedFile file = map_file(path, missing);
-  parse_safetensors(file.bytes, file.owner, path, store);
+  add_tensors(contents_of(file.bytes, path), path, store,
+              [&](const TensorType& type, std::span<const std::byte> part) { return numbers_in({part, file.owner}, type); });
 }
 
 void write_safetensors(const std::string& path, const std::map<std::string, TensorData>& tensors) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ir/attribute.h"
-#include "ir/tensor_data.h"
+#include "ir/numbers.h"
 #include "ir/tensor_type.h"
 
 namespace calotype::frontend::onnx {
@@ -47,7 +47,7 @@ struct Value {
   bool implicit = false;   ///< a weight that its layer implies (`conv1.weight`), not written as an operand
   bool trainable = true;   ///< weights: false for running means and variances
   OpId producer = no_op;
-  std::optional<TensorData> data = {};
+  std::optional<Numbers> data = {};
   SourceLocation location = {};
 };
 

@@ -4,12 +4,12 @@
 #include <map>
 #include <string>
 
-#include "ir/tensor_data.h"
+#include "ir/numbers.h"
 
 namespace calotype {
 
 struct StoredTensor {
-  TensorData data;
+  Numbers data = TensorData{};
   std::string file;  ///< for messages
 };
 

@@ -63,18 +63,18 @@ std::vector<std::string> attach_weights(Graph& graph, const WeightStore& store) 
       continue;
     }
     used.insert(found->first);
-    const TensorData& data = found->second.data;
-    if (data.type.extents != value.type.extents) {
+    const Numbers& data = found->second.data;
+    if (data.type().extents != value.type.extents) {
       diagnostics.push_back(
           {Fault::input, value.location,
-           fmt::format("tensor {} is {} in {}, but must be {}", value.name, to_text(data.type), found->second.file, to_text(value.type))});
-    } else if (data.type.element == value.type.element) {
+           fmt::format("tensor {} is {} in {}, but must be {}", value.name, to_text(data.type()), found->second.file, to_text(value.type))});
+    } else if (data.type().element == value.type.element) {
       value.data = data;
-    } else if (widens(data.type.element, value.type.element)) {
-      value.data = widen(data, value.type.element);
+    } else if (widens(data.type().element, value.type.element)) {
+      value.data = Numbers(value.type, [data, element = value.type.element] { return widen(data.read(), element); });
     } else {
       diagnostics.push_back({Fault::input, value.location,
-                             fmt::format("tensor {} holds {} in {}, which {} cannot hold", value.name, name_of(data.type.element),
+                             fmt::format("tensor {} holds {} in {}, which {} cannot hold", value.name, name_of(data.type().element),
                                          found->second.file, name_of(value.type.element))});
     }
   }

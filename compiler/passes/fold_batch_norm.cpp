@@ -22,14 +22,16 @@ TensorData floats(const std::vector<double>& numbers, std::vector<std::int64_t> 
   return own({ElementType::f32, std::move(extents)}, std::vector<float>(numbers.begin(), numbers.end()));
 }
 
-/// weight[o, ...] * scale[o], where o walks axis 0.
+/// weight[o, ...] * scale[o], where o walks axis 0; both f32.
 TensorData scale_rows(const TensorData& weight, const std::vector<double>& scale) {
-  const std::int64_t row = weight.type.elements() / weight.type.extents[0];
   std::vector<float> numbers(static_cast<std::size_t>(weight.type.elements()));
-  for (std::int64_t i = 0; i < weight.type.elements(); ++i) {
-    numbers[static_cast<std::size_t>(i)] = static_cast<float>(load_as_double(weight, i) * scale[static_cast<std::size_t>(i / row)]);
+  const std::size_t row = numbers.size() / std::max<std::size_t>(1, scale.size());
+  for (std::size_t o = 0; o < scale.size(); ++o) {
+    for (std::size_t i = o * row; i < (o + 1) * row; ++i) {
+      numbers[i] = static_cast<float>(static_cast<double>(load<float>(weight, static_cast<std::int64_t>(i))) * scale[o]);
+    }
   }
-  return own({ElementType::f32, weight.type.extents}, std::move(numbers));
+  return own(weight.type, std::move(numbers));
 }
 
 /// The position of an operand in the layer's list, or -1.
@@ -58,22 +60,19 @@ bool can_absorb(const Graph& graph, const Op& op, const Layer& layer) {
 }
 
 /// Rewrites weight and bias of `op`. New values take the place of the old ones, which other ops may share.
-/// Numbers that nobody else reads go at once: two copies of all weights are as much as compiling may take.
-void absorb(Graph& graph, Op& op, const Layer& layer, const ChannelAffine& affine, const std::vector<std::vector<OpId>>& consumers) {
+void absorb(Graph& graph, Op& op, const Layer& layer, const ChannelAffine& affine) {
   const auto weight_at = static_cast<std::size_t>(position_of(layer, "weight"));
   const auto bias_at = static_cast<std::size_t>(position_of(layer, "bias"));
   op.operands.resize(std::max({op.operands.size(), weight_at + 1, bias_at + 1}), no_value);
 
   std::vector<double> bias = affine.shift;
   if (op.operands[bias_at] != no_value) {
-    const TensorData& old = *graph.value(op.operands[bias_at]).data;
+    const TensorData old = graph.value(op.operands[bias_at]).data->read();
     for (std::size_t i = 0; i < bias.size(); ++i) bias[i] += affine.scale[i] * load_as_double(old, static_cast<std::int64_t>(i));
   }
-  const ValueId weight = op.operands[weight_at];
-  TensorData scaled = scale_rows(*graph.value(weight).data, affine.scale);
-  op.operands[weight_at] = add_constant(graph, graph.value(weight).name, std::move(scaled));
-  const bool is_shared = static_cast<std::size_t>(weight) >= consumers.size() || consumers[static_cast<std::size_t>(weight)].size() > 1 || is_result(graph, weight);
-  if (!is_shared) graph.value(weight).data.reset();
+  const Value& weight = graph.value(op.operands[weight_at]);
+  Numbers scaled(weight.type, [numbers = *weight.data, scale = affine.scale] { return scale_rows(numbers.read(), scale); });
+  op.operands[weight_at] = add_constant(graph, weight.name, std::move(scaled));
   const auto filters = static_cast<std::int64_t>(bias.size());
   op.operands[bias_at] = add_constant(graph, fmt::format("{}.bias", op.name), floats(bias, {filters}));
   std::erase_if(op.attributes, [](const NamedAttribute& attribute) { return attribute.name == "bias" || attribute.name == "weight"; });
@@ -118,7 +117,7 @@ void fold_batch_norm(Graph& graph) {
       Op& anchor = ops[static_cast<std::size_t>(at)];
       const Layer* anchor_layer = layers::find_layer(anchor.kind);
       if (anchor_layer != nullptr && can_absorb(graph, anchor, *anchor_layer)) {
-        absorb(graph, anchor, *anchor_layer, affine, consumers);
+        absorb(graph, anchor, *anchor_layer, affine);
         anchor.results.front() = op.results.front();
         place_of[i] = at;  // a second batch norm may fold into the same layer
         continue;

@@ -23,13 +23,13 @@ void replace_uses(Graph& graph, ValueId from, ValueId to) {
   }
 }
 
-ValueId add_constant(Graph& graph, std::string name, TensorData data) {
+ValueId add_constant(Graph& graph, std::string name, Numbers numbers) {
   Value value;
   value.name = std::move(name);
   value.origin = Value::Origin::constant;
-  value.type = data.type;
+  value.type = numbers.type();
   value.typed = true;
-  value.data = std::move(data);
+  value.data = std::move(numbers);
   return add_value(graph, std::move(value));
 }
 

@@ -15,7 +15,7 @@ void replace_ops(Graph& graph, std::vector<Op> ops);
 void replace_uses(Graph& graph, ValueId from, ValueId to);
 
 /// Appends a constant of that name with these numbers.
-ValueId add_constant(Graph& graph, std::string name, TensorData data);
+ValueId add_constant(Graph& graph, std::string name, Numbers numbers);
 
 /// Is the value a result of the network?
 bool is_result(const Graph& graph, ValueId value);

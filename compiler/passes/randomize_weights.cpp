@@ -56,14 +56,23 @@ Spread spread_of(const Value& value, std::string_view operand, bool rows_are_cha
   return {.mean = 0, .deviation = std::sqrt(2.0 / std::max(1.0, fan_in))};
 }
 
+double real_of(const Spread& spread, std::uint64_t bits) {
+  return spread.is_variance ? 0.5 + uniform(bits) : spread.mean + spread.deviation * bell(bits);
+}
+
 TensorData numbers_of(const TensorType& type, const Spread& spread, std::uint64_t key) {
+  if (type.element == ElementType::f32) {  // nearly all, and worth a loop of its own
+    std::vector<float> numbers(static_cast<std::size_t>(type.elements()));
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(real_of(spread, mix(key, i)));
+    return own(type, std::move(numbers));
+  }
   std::vector<std::byte> bytes(static_cast<std::size_t>(type.bytes()));
   for (std::int64_t i = 0; i < type.elements(); ++i) {
     const std::uint64_t bits = mix(key, static_cast<std::uint64_t>(i));
     if (!is_float(type.element)) {
       store_integer(bytes, type.element, i, static_cast<std::int64_t>(bits >> 60) & (type.element == ElementType::boolean ? 1 : 15));
     } else {
-      store_double(bytes, type.element, i, spread.is_variance ? 0.5 + uniform(bits) : spread.mean + spread.deviation * bell(bits));
+      store_double(bytes, type.element, i, real_of(spread, bits));
     }
   }
   return own(type, std::move(bytes));
@@ -75,7 +84,9 @@ void randomize_weights(Graph& graph, std::uint64_t seed) {
   const auto fill = [&](ValueId id, std::string_view operand, bool rows_are_channels) {
     Value& value = graph.value(id);
     if (value.origin != Value::Origin::weight || value.data) return;
-    value.data = numbers_of(value.type, spread_of(value, operand, rows_are_channels), key_of(value.name, seed));
+    value.data = Numbers(value.type, [type = value.type, spread = spread_of(value, operand, rows_are_channels), key = key_of(value.name, seed)] {
+      return numbers_of(type, spread, key);
+    });
   };
   for (const Op& op : graph.ops) {
     const layers::Layer* layer = layers::find_layer(op.kind);

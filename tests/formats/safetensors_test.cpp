@@ -16,26 +16,26 @@ TEST(Safetensors, ReadsWhatTheReferencePackageWrote) {
   EXPECT_EQ(store.tensors.size(), 14U);
   for (const char* name : {"f64", "f32", "f16", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "bool"}) {
     ASSERT_TRUE(store.tensors.contains(name)) << name;
-    expect_reference(store.tensors.at(name).data, *element_type_of(name), {2, 3});
+    expect_reference(store.tensors.at(name).data.read(), *element_type_of(name), {2, 3});
   }
-  expect_reference(store.tensors.at("layer.weight").data, ElementType::f32, {4, 2});
-  expect_reference(store.tensors.at("empty").data, ElementType::f32, {0, 3});
+  expect_reference(store.tensors.at("layer.weight").data.read(), ElementType::f32, {4, 2});
+  expect_reference(store.tensors.at("empty").data.read(), ElementType::f32, {0, 3});
   read_safetensors(data_path("bf16.safetensors"), store);
-  expect_reference(store.tensors.at("bf16").data, ElementType::bf16, {2, 3});
+  expect_reference(store.tensors.at("bf16").data.read(), ElementType::bf16, {2, 3});
 }
 
 TEST(Safetensors, ReadsBackWhatItWrote) {
   WeightStore theirs;
   read_safetensors(data_path("all_types.safetensors"), theirs);
   std::map<std::string, TensorData> tensors;
-  for (const auto& [name, tensor] : theirs.tensors) tensors.emplace(name, tensor.data);
+  for (const auto& [name, tensor] : theirs.tensors) tensors.emplace(name, tensor.data.read());
   const std::string path = (fresh_folder() / "ours.safetensors").string();
   write_safetensors(path, tensors);
   WeightStore ours;
   read_safetensors(path, ours);
   ASSERT_EQ(ours.tensors.size(), tensors.size());
-  expect_reference(ours.tensors.at("f16").data, ElementType::f16, {2, 3});
-  expect_reference(ours.tensors.at("layer.weight").data, ElementType::f32, {4, 2});
+  expect_reference(ours.tensors.at("f16").data.read(), ElementType::f16, {2, 3});
+  expect_reference(ours.tensors.at("layer.weight").data.read(), ElementType::f32, {4, 2});
 }
 
 TEST(Safetensors, RefusesATensorThatTwoFilesHold) {
@@ -69,7 +69,7 @@ Fault fault_of(const std::vector<std::byte>& bytes) {
     return failure.fault();
   }
   for (const auto& [name, tensor] : store.tensors) {
-    EXPECT_EQ(static_cast<std::int64_t>(tensor.data.bytes.size()), tensor.data.type.bytes());
+    EXPECT_EQ(static_cast<std::int64_t>(tensor.data.read().bytes.size()), tensor.data.type().bytes());
   }
   return Fault::bug;
 }

@@ -15,8 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (failure.fault() == Fault::bug) std::abort();
   }
   for (const auto& [name, tensor] : store.tensors) {
-    if (static_cast<std::int64_t>(tensor.data.bytes.size()) != tensor.data.type.bytes()) std::abort();
-    for (std::int64_t i = 0; i < tensor.data.type.elements(); ++i) load_as_double(tensor.data, i);
+    const calotype::TensorData data = tensor.data.read();
+    if (static_cast<std::int64_t>(data.bytes.size()) != data.type.bytes()) std::abort();
+    for (std::int64_t i = 0; i < data.type.elements(); ++i) load_as_double(data, i);
   }
   return 0;
 }

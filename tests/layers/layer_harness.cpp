@@ -72,15 +72,15 @@ Halide::Buffer<> buffer_of(const TensorData& data) {
   return buffer;
 }
 
-const TensorData& numbers_of(const Graph& graph, const Value& value, const LayerCase& layer_case, const WeightStore& weights) {
+TensorData numbers_of(const Graph& graph, const Value& value, const LayerCase& layer_case, const WeightStore& weights) {
   for (const NamedTensor& input : layer_case.inputs) {
     if (input.name == value.name) return input.data;
   }
-  if (value.data) return *value.data;
+  if (value.data) return value.data->read();
   const auto found = weights.tensors.find(value.name);
   if (found == weights.tensors.end())
     throw Failure(Fault::bug, fmt::format("the case gives no numbers for {} of {}", value.name, graph.name));
-  return found->second.data;
+  return found->second.data.read();
 }
 
 Graph build(const std::string& statement, const std::vector<NamedTensor>& inputs, std::size_t results) {
@@ -189,7 +189,7 @@ Graph build_graph(const LayerCase& layer_case) {
 
 WeightStore weights_of(const LayerCase& layer_case) {
   WeightStore store;
-  for (const NamedTensor& weight : layer_case.weights) store.tensors["y." + weight.name] = {weight.data, "case.safetensors"};
+  for (const NamedTensor& weight : layer_case.weights) store.tensors.insert_or_assign("y." + weight.name, StoredTensor{weight.data, "case.safetensors"});
   return store;
 }
 

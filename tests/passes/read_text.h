@@ -33,7 +33,9 @@ inline const Value& value_named(const Graph& graph, const std::string& name) {
 
 inline std::vector<double> numbers_of(const Value& value) {
   std::vector<double> numbers;
-  for (std::int64_t i = 0; value.data && i < value.type.elements(); ++i) numbers.push_back(load_as_double(*value.data, i));
+  if (!value.data) return numbers;
+  const TensorData data = value.data->read();
+  for (std::int64_t i = 0; i < value.type.elements(); ++i) numbers.push_back(load_as_double(data, i));
   return numbers;
 }
 

@@ -106,7 +106,8 @@ std::vector<std::string> ops_of(const Graph& graph) {
 
 std::vector<double> numbers_of(const Value& value) {
   std::vector<double> numbers;
-  for (std::int64_t i = 0; i < value.data.value().type.elements(); ++i) numbers.push_back(load_as_double(*value.data, i));
+  const TensorData data = value.data.value().read();
+  for (std::int64_t i = 0; i < data.type.elements(); ++i) numbers.push_back(load_as_double(data, i));
   return numbers;
 }
 

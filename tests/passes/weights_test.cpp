@@ -26,7 +26,7 @@ TEST(AttachWeights, WidensHalfAndBfloat16) {
   store.tensors["y.bias"] = tensor(ElementType::bf16, {2}, {1.5, -3});
   EXPECT_TRUE(passes::attach_weights(graph, store).empty());
   EXPECT_EQ(numbers_of(value_named(graph, "y.weight")), (std::vector<double>{1, -2, 0.5, 0.0009765625, 65504, -0.25}));
-  EXPECT_EQ(value_named(graph, "y.weight").data->type.element, ElementType::f32);
+  EXPECT_EQ(value_named(graph, "y.weight").data->type().element, ElementType::f32);
   EXPECT_EQ(numbers_of(value_named(graph, "y.bias")), (std::vector<double>{1.5, -3}));
 }
 

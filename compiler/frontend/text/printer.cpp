@@ -223,8 +223,8 @@ std::string tensor_text(const Value& value) {
   Line line;
   line.add(fmt::format("  {} = constant(", name_text(value.name)));
   std::int64_t index = 0;
-  add_numbers(line, *value.data, 0, index, true);
-  line.add(fmt::format(", type={})\n", name_of(value.data->type.element)));
+  add_numbers(line, value.data->read(), 0, index, true);
+  line.add(fmt::format(", type={})\n", name_of(value.data->type().element)));
   return line.text();
 }
 
