@@ -28,7 +28,7 @@
 #endif
 
 enum {
-  SPIN_NANOSECONDS = 20000,    /* a helper without work, before it sleeps: the kernels of one network follow each other faster */
+  SPIN_NANOSECONDS = 100000,   /* a helper without work, before it sleeps: the kernels of one network follow each other faster */
   PATIENCE_NANOSECONDS = 5000, /* a caller without work, before it yields: a last task is short unless its helper has lost its processor */
   SPINS_PER_LOOK_AT_THE_CLOCK = 32,
   CLAIMS_PER_THREAD = 64, /* tasks are claimed one by one, or so many at once that a thread's share still takes this many claims */
@@ -110,27 +110,31 @@ static void work(calotype_pool *pool, int worker) {
 /* Whether a helper that last sat in job `last` has somewhere to sit at this gate. */
 static int has_seat(unsigned gate, unsigned last) { return (gate & SEATS_MASK) != 0 && gate / ONE_GENERATION != last; }
 
-/* Returns a gate with a free seat in another job than `last`, or any gate once the pool is stopping. Spins, then sleeps. Helpers. */
-static unsigned wait_for_job(calotype_pool *pool, unsigned last) {
+/* Whether the gate is worth looking at: a free seat in another job than `last`, or the pool's end. Watches it for SPIN_NANOSECONDS. Helpers. */
+static int watch_gate(calotype_pool *pool, unsigned last, unsigned *gate) {
   int64_t deadline = 0;
   for (unsigned spins = 0;; ++spins) {
-    unsigned gate = atomic_load_explicit(&pool->gate, memory_order_acquire);
-    if (has_seat(gate, last) || atomic_load_explicit(&pool->stopping, memory_order_acquire)) return gate;
+    *gate = atomic_load_explicit(&pool->gate, memory_order_acquire);
+    if (has_seat(*gate, last) || atomic_load_explicit(&pool->stopping, memory_order_acquire)) return 1;
     pause_briefly();
     if (spins % SPINS_PER_LOOK_AT_THE_CLOCK != SPINS_PER_LOOK_AT_THE_CLOCK - 1) continue;
     const int64_t now = nanoseconds();
     if (deadline == 0) deadline = now + SPIN_NANOSECONDS;
-    if (now < deadline) continue;
-
-    atomic_fetch_add_explicit(&pool->sleeping, 1, memory_order_seq_cst);
-    for (;;) {
-      gate = atomic_load_explicit(&pool->gate, memory_order_seq_cst);
-      if (has_seat(gate, last) || atomic_load_explicit(&pool->stopping, memory_order_acquire)) break;
-      sleep_at_gate(pool, gate);
-    }
-    atomic_fetch_sub_explicit(&pool->sleeping, 1, memory_order_relaxed);
-    return gate;
+    if (now >= deadline) return 0;
   }
+}
+
+/* Returns a gate with a free seat in another job than `last`, or any gate once the pool is stopping. Watches, then sleeps, and watches again when
+ * it is woken: in a virtual machine waking takes longer than a small kernel, so the job that woke it may be over, but others follow. */
+static unsigned wait_for_job(calotype_pool *pool, unsigned last) {
+  unsigned gate;
+  while (!watch_gate(pool, last, &gate)) {
+    atomic_fetch_add_explicit(&pool->sleeping, 1, memory_order_seq_cst);
+    gate = atomic_load_explicit(&pool->gate, memory_order_seq_cst);
+    if (!has_seat(gate, last) && !atomic_load_explicit(&pool->stopping, memory_order_acquire)) sleep_at_gate(pool, gate);
+    atomic_fetch_sub_explicit(&pool->sleeping, 1, memory_order_relaxed);
+  }
+  return gate;
 }
 
 /* The life of one helper. */
