@@ -56,7 +56,8 @@ Executable build(Graph graph, const BuildOptions& options, const Visibility& vis
 
   const plan::Target target = target_of(options);
   if (target.architecture != plan::host_target().architecture) {
-    throw Failure(Fault::unsupported, fmt::format("code for {} does not run on this machine: compile writes a library for one that does", target.text));
+    throw Failure(Fault::unsupported,
+                  fmt::format("code for {} does not run on this machine: compile writes a library for one that does", target.text));
   }
   simplify(graph, !visibility.values.empty());
   plan::Plan plan = make_plan(std::move(graph), target, options);

@@ -151,8 +151,9 @@ Target host_target() {
 Target parse_target(std::string_view text) {
   const std::vector<std::string_view> tokens = split(text);
   const auto refuse = [&](std::string_view what) {
-    return Failure(Fault::unsupported,
-                   fmt::format("target '{}': no code is generated for {}; supported are x86-64-linux and arm-64-linux with features", text, what));
+    return Failure(
+        Fault::unsupported,
+        fmt::format("target '{}': no code is generated for {}; supported are x86-64-linux and arm-64-linux with features", text, what));
   };
   std::string architecture, bits, system;
   std::set<std::string, std::less<>> features;
@@ -173,8 +174,9 @@ Target parse_target(std::string_view text) {
     } else if (contains(devices, token)) {
       throw refuse(token);
     } else if (architecture.empty() || architecture == "x86" || is_arm) {
-      throw Failure(Fault::usage, fmt::format("target '{}': '{}' is no feature; the features of {}-64-linux are {}", text, token,
-                                              is_arm ? "arm" : "x86", fmt::join(is_arm ? names_of_arm_features() : names_of_x86_features(), ", ")));
+      throw Failure(Fault::usage,
+                    fmt::format("target '{}': '{}' is no feature; the features of {}-64-linux are {}", text, token, is_arm ? "arm" : "x86",
+                                fmt::join(is_arm ? names_of_arm_features() : names_of_x86_features(), ", ")));
     }
   }
   if (!architecture.empty() && architecture != "x86" && architecture != "arm") throw refuse(architecture);

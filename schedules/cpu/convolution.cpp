@@ -43,7 +43,11 @@ struct RatedTile {
 /// The best number of cells for a tile of that many channel blocks (1 to 4).
 RatedTile rate(std::int64_t channels, std::int64_t width, const plan::Target& target) {
   const bool many_registers = target.vector_registers >= 32;
-  const std::int64_t most_pixels[] = {0, many_registers ? 14 : 10, many_registers ? 10 : 6, many_registers ? 8 : 4, many_registers ? 5 : 3};
+  // With 16 registers, 2x6 accumulators spill where broadcasts take registers of their own, for fused multiply-adds: 2x5 makes resnet50 on AVX2
+  // 1.4 times as fast or more. On SSE4.1 2x6 is 7% faster.
+  const bool fused = target.has("fma");
+  const std::int64_t many[] = {0, 14, 10, 8, 5}, few[] = {0, 10, 6, 4, 3}, few_fused[] = {0, 10, 5, 3, 2};
+  const std::int64_t* most_pixels = many_registers ? many : fused ? few_fused : few;
   RatedTile best;
   for (std::int64_t pixels = 1; pixels <= std::min(width, most_pixels[channels]); ++pixels) {
     // Loads for each multiply-add, the waste of the last tile, and too short a chain of independent additions.

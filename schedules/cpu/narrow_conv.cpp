@@ -30,7 +30,7 @@ using plan::Layout;
 /// What the choice of a tile depends on.
 struct Shape {
   std::int64_t filters = 1;
-  std::int64_t rows = 1;   ///< that may be computed together; 1 where there is no second dimension
+  std::int64_t rows = 1;  ///< that may be computed together; 1 where there is no second dimension
   std::int64_t width = 1;  ///< cells in a row
   std::int64_t stride = 1;  ///< along the row
 };

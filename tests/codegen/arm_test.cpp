@@ -62,8 +62,8 @@ std::vector<double> answer(const TestFolder& folder, const std::string& target, 
   const CommandResult compiled = run_command(fmt::format("'{}' compile '{}' --weights-from random:1 --target {} -o '{}'", CALOTYPE_TOOL,
                                                          (folder / "mixed.layers").string(), target, out));
   EXPECT_EQ(compiled.status, 0) << compiled.output;
-  const CommandResult linked = run_command(
-      fmt::format("{} -std=c11 -static -I'{}' '{}' '{}/mixed.a' -o '{}/app' -lpthread -lm", compiler, out, (folder / "app.c").string(), out, out));
+  const CommandResult linked = run_command(fmt::format("{} -std=c11 -static -I'{}' '{}' '{}/mixed.a' -o '{}/app' -lpthread -lm", compiler,
+                                                       out, (folder / "app.c").string(), out, out));
   EXPECT_EQ(linked.status, 0) << linked.output;
   const CommandResult ran = run_command(fmt::format("{} '{}/app'", emulator, out));
   EXPECT_EQ(ran.status, 0) << ran.output;

@@ -29,5 +29,5 @@ chmod +x "$work/bin/dpkg-query" "$work/bin/id"
 expect 0 "classify a photograph" "$repository/dev" help
 expect 2 "unknown command 'tets'" "$repository/dev" tets
 expect 2 "lint takes --all" "$repository/dev" lint everything
-expect 4 "apt-get install --yes --no-install-recommends ca-certificates ccache git" env -i PATH="$work/bin" bash "$repository/dev" build
+expect 4 "apt-get install --yes --no-install-recommends ca-certificates ccache gcc-aarch64-linux-gnu git" env -i PATH="$work/bin" bash "$repository/dev" build
 exit $failed

@@ -137,8 +137,9 @@ TEST(narrow_conv, stride_along_columns) {
 }
 TEST(narrow_conv, causal_audio) {
   for (const std::int64_t dilation : {1, 16, 97}) {
-    expect_right({.channels = 12, .filters = 12, .spatial = {300}, .kernel = {3}, .dilation = {dilation}, .begin = {2 * dilation}, .end = {0}},
-                 {"host"});
+    expect_right(
+        {.channels = 12, .filters = 12, .spatial = {300}, .kernel = {3}, .dilation = {dilation}, .begin = {2 * dilation}, .end = {0}},
+        {"host"});
   }
 }
 TEST(narrow_conv, tasks_of_one_long_row) {
@@ -147,7 +148,9 @@ TEST(narrow_conv, tasks_of_one_long_row) {
 TEST(narrow_conv, more_filters_than_a_tile) {
   expect_right({.channels = 5, .filters = 19, .spatial = {83}, .kernel = {3}, .begin = {1}, .end = {1}}, {"host"});
 }
-TEST(narrow_conv, one_filter) { expect_right({.channels = 7, .filters = 1, .spatial = {19, 50}, .kernel = {3, 3}, .begin = {1, 1}, .end = {1, 1}}); }
+TEST(narrow_conv, one_filter) {
+  expect_right({.channels = 7, .filters = 1, .spatial = {19, 50}, .kernel = {3, 3}, .begin = {1, 1}, .end = {1, 1}});
+}
 TEST(narrow_conv, pointwise_walks_pixels_as_one_row) {
   expect_right({.batch = 2, .channels = 3, .filters = 7, .spatial = {5, 9}, .kernel = {1, 1}}, {"host"});
 }
@@ -155,7 +158,8 @@ TEST(narrow_conv, batch) {
   expect_right({.batch = 3, .channels = 2, .filters = 4, .spatial = {6, 35}, .kernel = {3, 2}, .dilation = {2, 3}}, {"host", avx2});
 }
 TEST(narrow_conv, three_dimensions) {
-  expect_right({.channels = 2, .filters = 5, .spatial = {5, 6, 35}, .kernel = {3, 2, 3}, .begin = {1, 0, 1}, .end = {1, 1, 1}}, {"host", avx2});
+  expect_right({.channels = 2, .filters = 5, .spatial = {5, 6, 35}, .kernel = {3, 2, 3}, .begin = {1, 0, 1}, .end = {1, 1, 1}},
+               {"host", avx2});
 }
 TEST(narrow_conv, kernel_longer_than_what_is_unrolled) {
   expect_right({.channels = 2, .filters = 6, .spatial = {150}, .kernel = {63}, .begin = {31}, .end = {31}}, {"host", sse41});
@@ -166,7 +170,8 @@ TEST(narrow_conv, gated_stage_has_no_copies) {
   const Case gate{.channels = 5, .filters = 5, .spatial = {290}, .kernel = {3}, .dilation = {8}, .begin = {16}, .end = {0}};
   const Case mix{.channels = 5, .filters = 5, .spatial = {290}, .kernel = {1}};
   const std::string text = fmt::format(
-      "network test(x: f32[1, 5, 290]) -> y {{\n  pre = {}\n  a = {}\n  at = tanh()\n  b = {}\n  bs = sigmoid()\n  g = mul(at, bs)\n  m = {}\n"
+      "network test(x: f32[1, 5, 290]) -> y {{\n  pre = {}\n  a = {}\n  at = tanh()\n  b = {}\n  bs = sigmoid()\n  g = mul(at, bs)\n  m = "
+      "{}\n"
       "  y = add(m, pre)\n}}\n",
       call_text(mix, "x"), call_text(gate, "pre"), call_text(gate, "pre"), call_text(mix, "g"));
   const Graph graph = graph_of(text);
