@@ -2,6 +2,7 @@
 /// calotype compile: description in, linkable library out.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "codegen/link.h"
@@ -15,6 +16,23 @@
 namespace calotype::commands {
 namespace {
 
+/// Says, where wanted, how long each stage took.
+class StageTimes {
+ public:
+  explicit StageTimes(bool wanted) : wanted_(wanted) {}
+
+  /// The stage that has just ended.
+  void ended(const char* stage) {
+    const auto now = std::chrono::steady_clock::now();
+    if (wanted_) note(fmt::format("{:<20}{:>8.3f} s", stage, std::chrono::duration<double>(now - begin_).count()));
+    begin_ = now;
+  }
+
+ private:
+  bool wanted_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
 struct CompileOptions {
   BuildOptions build;
   std::string output = ".";
@@ -22,6 +40,7 @@ struct CompileOptions {
   std::string weight_storage = "embedded";
   std::string emit;
   bool json = false;
+  bool time = false;
 };
 
 /// What was written, for programs that call the tool.
@@ -47,6 +66,7 @@ CompileOptions read_options(CLI::App& app, Arguments arguments, bool& wanted) {
       ->check(CLI::IsMember({"graph", "shapes", "fused", "plan", "stmt", "llvm", "asm", "object"}))
       ->type_name("STAGE");
   app.add_flag("--json", options.json, "Prints what was written as one JSON document");
+  app.add_flag("--time", options.time, "Prints how long each stage took");
   wanted = parse(app, arguments);
   return options;
 }
@@ -61,13 +81,17 @@ void compile(Arguments arguments) {
   if (!wanted) return;
   const std::vector<plan::Target> targets = targets_of(options.build);
 
+  StageTimes times(options.time);
   Graph graph = read_model(options.build.model);
   if (options.emit == "graph" && !graph.unconverted) return print(frontend::print(graph));
   graph = typed_graph(std::move(graph), options.build.model);
   if (options.emit == "graph") return print(frontend::print(graph));
   if (options.emit == "shapes") return print(shapes_text(graph));
+  times.ended("read");
   give_weights(graph, options.build);
+  times.ended("find weights");
   simplify(graph);
+  times.ended("simplify");
 
   const LibraryName name = library_name(options.name, graph, options.build.model.path);
   std::vector<plan::Plan> plans;
@@ -77,10 +101,12 @@ void compile(Arguments arguments) {
   if (options.emit == "plan") return print(plan_text(plans.front()));
   if (options.emit == "stmt" || options.emit == "llvm" || options.emit == "asm")
     return print(code_text(plans.front(), targets.front(), options.emit));
+  times.ended("plan");
   for (const plan::Plan& plan : plans) check_size(plan, options.build.size_limit);
 
   std::vector<codegen::Objects> objects;
   for (std::size_t i = 0; i < plans.size(); ++i) objects.push_back(make_objects(plans[i], targets[i], options.build.jobs));
+  times.ended("generate kernels");
   if (options.emit == "object") return print(objects_text(objects.front()));
   std::vector<codegen::Variant> variants;
   for (std::size_t i = 0; i < plans.size(); ++i) variants.push_back({&plans[i], &objects[i], targets[i]});
@@ -91,6 +117,7 @@ void compile(Arguments arguments) {
   library.target = targets.front();
   library.weight_storage = options.weight_storage == "external" ? codegen::WeightStorage::external : codegen::WeightStorage::embedded;
   codegen::link(variants, library);
+  times.ended("pack and link");
   if (options.json) print(report_json(plans.front(), library));
 }
 

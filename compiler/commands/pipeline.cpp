@@ -9,6 +9,7 @@
 #include "cache/cache.h"
 #include "codegen/generate.h"
 #include "codegen/interpret.h"
+#include "commands/memory.h"
 #include "commands/model.h"
 #include "commands/progress.h"
 #include "formats/safetensors.h"
@@ -136,11 +137,14 @@ void check_size(const plan::Plan& plan, double size_limit) {
 }
 
 codegen::Objects make_objects(plan::Plan& plan, const plan::Target& target, int jobs) {
+  return_memory_early();
   ProgressBar bar("compiling kernels");
   codegen::GenerateOptions options;
   options.jobs = jobs;
   options.progress = [&](int done, int total) { bar.show(done, total); };
-  return codegen::generate(plan, target, cache::default_cache(), options);
+  codegen::Objects objects = codegen::generate(plan, target, cache::default_cache(), options);
+  return_free_memory();
+  return objects;
 }
 
 std::vector<plan::Target> targets_of(const BuildOptions& options) {
