@@ -69,7 +69,8 @@ void make(Task& task, const plan::Plan& plan, const plan::Target& target, const 
 }
 
 /// Runs all tasks on `jobs` threads; the first failure stops the rest and is thrown here.
-void make_all(std::vector<Task>& tasks, const plan::Plan& plan, const plan::Target& target, const cache::Cache& cache, const GenerateOptions& options) {
+void make_all(std::vector<Task>& tasks, const plan::Plan& plan, const plan::Target& target, const cache::Cache& cache,
+              const GenerateOptions& options) {
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::exception_ptr failure;

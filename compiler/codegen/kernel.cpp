@@ -54,7 +54,8 @@ bool is_contraction(const plan::Plan& plan, const plan::Kernel& kernel) {
 Halide::Target halide_target(const plan::Plan& plan, const plan::Kernel& kernel, const plan::Target& target) {
   using Feature = Halide::Target::Feature;
   Halide::Target halide(target.text);
-  for (const Feature feature : {Feature::NoRuntime, Feature::NoAsserts, Feature::NoBoundsQuery, Feature::UserContext}) halide.set_feature(feature);
+  for (const Feature feature : {Feature::NoRuntime, Feature::NoAsserts, Feature::NoBoundsQuery, Feature::UserContext})
+    halide.set_feature(feature);
   if (!is_contraction(plan, kernel)) halide.set_feature(Feature::StrictFloat);
   return halide;
 }
@@ -126,7 +127,9 @@ std::string describe_kernel(const plan::Plan& plan, const plan::Kernel& kernel, 
                             const std::string& form) {
   Halide::Module module = lower(plan, kernel, target, symbol);
   const TemporaryFile file;
-  const auto type = form == "stmt" ? Halide::OutputFileType::stmt : form == "asm" ? Halide::OutputFileType::assembly : Halide::OutputFileType::llvm_assembly;
+  const auto type = form == "stmt"  ? Halide::OutputFileType::stmt
+                    : form == "asm" ? Halide::OutputFileType::assembly
+                                    : Halide::OutputFileType::llvm_assembly;
   module.compile({{type, file.path}});
   const std::vector<std::byte> bytes = file.contents();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

@@ -49,7 +49,8 @@ std::string op_text(const plan::Plan& plan, const plan::Kernel& kernel, const Op
 }
 
 std::string buffer_text(const plan::Buffer& buffer) {
-  if (!buffer.packed_extents.empty()) return fmt::format("{} packed {} ({})", to_text(buffer.type), to_text(buffer.packed_extents), buffer.packing);
+  if (!buffer.packed_extents.empty())
+    return fmt::format("{} packed {} ({})", to_text(buffer.type), to_text(buffer.packed_extents), buffer.packing);
   return fmt::format("{} {}", to_text(buffer.type), plan::to_text(buffer.layout));
 }
 

@@ -128,7 +128,8 @@ std::string printed(const Graph& graph, ValueId id, const TensorData& data) {
   const OpId producer = graph.value(id).producer;
   if (producer != no_op) {
     for (const ValueId operand : graph.op(producer).operands) {
-      if (operand != no_value && graph.value(operand).implicit) text += tensor_text(graph.value(operand).name, graph.value(operand).data->read());
+      if (operand != no_value && graph.value(operand).implicit)
+        text += tensor_text(graph.value(operand).name, graph.value(operand).data->read());
     }
   }
   return text + tensor_text(graph.value(id).name, data);

@@ -11,7 +11,9 @@ namespace {
 
 using Kind = Expression::Kind;
 
-int precedence(Kind kind) { return kind == Kind::add || kind == Kind::subtract ? 1 : kind == Kind::multiply || kind == Kind::divide ? 2 : 3; }
+int precedence(Kind kind) {
+  return kind == Kind::add || kind == Kind::subtract ? 1 : kind == Kind::multiply || kind == Kind::divide ? 2 : 3;
+}
 
 std::string operand_text(const Expression& operand, int least) {
   const std::string text = to_text(operand);
@@ -34,7 +36,8 @@ std::int64_t evaluate(const Expression& expression, const Symbols& symbols) {
     case Kind::symbol: {
       const auto found = symbols.find(expression.symbol);
       if (found != symbols.end()) return found->second;
-      throw Failure(Fault::input, fmt::format("symbol '{0}' has no value; give it with --set {0}=...", expression.symbol), expression.location);
+      throw Failure(Fault::input, fmt::format("symbol '{0}' has no value; give it with --set {0}=...", expression.symbol),
+                    expression.location);
     }
     default: break;
   }

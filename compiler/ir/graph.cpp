@@ -47,7 +47,8 @@ void verify(const Graph& graph, const char* after) {
     }
   }
   for (const GraphResult& result : graph.results) {
-    if (!in_range(result.value) || !known[static_cast<std::size_t>(result.value)]) fail(fmt::format("result {} is never made", result.name));
+    if (!in_range(result.value) || !known[static_cast<std::size_t>(result.value)])
+      fail(fmt::format("result {} is never made", result.name));
   }
 }
 

@@ -107,8 +107,8 @@ void adapt_batch_norm(const OnnxNode& node, OnnxBuilder& builder) {
 
 constexpr OnnxForm batch_norm_onnx[] = {{
     .op_type = "BatchNormalization",
-    .attributes = {onnx::attribute("epsilon", "epsilon"), onnx::adapted_attribute("momentum"), onnx::only("spatial", "1"), onnx::only("is_test", "1"),
-                   onnx::adapted_attribute("training_mode")},
+    .attributes = {onnx::attribute("epsilon", "epsilon"), onnx::adapted_attribute("momentum"), onnx::only("spatial", "1"),
+                   onnx::only("is_test", "1"), onnx::adapted_attribute("training_mode")},
     .adapt = adapt_batch_norm,
 }};
 

@@ -76,8 +76,10 @@ void adapt_old(const OnnxNode& node, OnnxBuilder& builder) {
   std::vector<std::int64_t> extents = builder.extents(builder.input(1));
   if (node.find("axis") != nullptr) {
     const std::int64_t axis = node.integer("axis", 0);
-    const std::int64_t after = static_cast<std::int64_t>(rank) - (axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis) - std::ssize(extents);
-    if (after < 0 || after > static_cast<std::int64_t>(rank)) builder.fail(fmt::format("axis {} does not align {}", axis, to_text(extents)));
+    const std::int64_t after =
+        static_cast<std::int64_t>(rank) - (axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis) - std::ssize(extents);
+    if (after < 0 || after > static_cast<std::int64_t>(rank))
+      builder.fail(fmt::format("axis {} does not align {}", axis, to_text(extents)));
     extents.resize(extents.size() + static_cast<std::size_t>(after), 1);
     if (after > 0) op.operands[1] = builder.emit("reshape", {op.operands[1]}, {named("shape", extents), named("allow_zero", true)});
   }

@@ -109,7 +109,8 @@ std::vector<Supposition> suppose_blocks(const OnnxNode&, OnnxBuilder& builder) {
   const std::vector<std::int64_t>* to = builder.declared(0);
   const std::vector<std::int64_t> from = builder.extents(builder.input(0));
   const std::int64_t rank = entries_of(builder, 1);
-  if (to == nullptr || from.size() != 3 || rank < 1 || std::ssize(*to) != rank + 2 || entries_of(builder, 2) != rank || (*to)[1] < 1) return {};
+  if (to == nullptr || from.size() != 3 || rank < 1 || std::ssize(*to) != rank + 2 || entries_of(builder, 2) != rank || (*to)[1] < 1)
+    return {};
   const std::vector<std::int64_t> image(to->begin() + 2, to->end());
   const std::int64_t cells = from[1] / (*to)[1];
   if (cells < 1 || cells > 10000) return {};

@@ -176,7 +176,8 @@ constexpr OnnxForm integer_form(std::string_view op_type, void (*adapt)(const On
   return form;
 }
 
-constexpr OnnxForm conv_onnx[] = {conv_form, integer_form("ConvInteger", adapt_conv_integer), integer_form("QLinearConv", adapt_qlinear_conv)};
+constexpr OnnxForm conv_onnx[] = {conv_form, integer_form("ConvInteger", adapt_conv_integer),
+                                  integer_form("QLinearConv", adapt_qlinear_conv)};
 
 }  // namespace
 

@@ -29,7 +29,8 @@ struct Shape {
 Shape shape_of(const Call& call) {
   const TensorType& x = call.type(x_at);
   const TensorType& weight = call.type(weight_at);
-  if (x.rank() != 4 || weight.rank() != 4) call.unsupported(fmt::format("deform_conv of {} with a weight of {}: pictures are", to_text(x), to_text(weight)));
+  if (x.rank() != 4 || weight.rank() != 4)
+    call.unsupported(fmt::format("deform_conv of {} with a weight of {}: pictures are", to_text(x), to_text(weight)));
   Shape shape;
   shape.channels = x.extents[1];
   shape.filters = weight.extents[0];
@@ -38,8 +39,8 @@ Shape shape_of(const Call& call) {
   const bool fits = shape.groups > 0 && shape.offset_groups > 0 && weight.extents[1] * shape.groups == shape.channels &&
                     shape.filters % shape.groups == 0 && shape.channels % shape.offset_groups == 0;
   if (!fits) {
-    call.fail(fmt::format("{} groups and {} offset groups do not fit {} and a weight of {}", shape.groups, shape.offset_groups, to_text(x.extents),
-                          to_text(weight.extents)));
+    call.fail(fmt::format("{} groups and {} offset groups do not fit {} and a weight of {}", shape.groups, shape.offset_groups,
+                          to_text(x.extents), to_text(weight.extents)));
   }
   shape.window = window_of(call, spatial_extents(weight));
   shape.cells = checked_product(shape.window.kernel);

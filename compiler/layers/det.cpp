@@ -45,7 +45,12 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
     return Halide::cast(type, x(at));
   };
   if (size == 0) return Halide::Internal::make_one(stored);
-  if (size == 1) return x([&] { Index at = index; at.insert(at.end(), 2, Expr(0)); return at; }());
+  if (size == 1)
+    return x([&] {
+      Index at = index;
+      at.insert(at.end(), 2, Expr(0));
+      return at;
+    }());
   if (size == 2) {
     const Expr down = multiply(entry(index, 0, 0), entry(index, 1, 1)), up = multiply(entry(index, 0, 1), entry(index, 1, 0));
     return arithmetic::narrow(stored, subtract(down, up));
@@ -77,7 +82,8 @@ Expr define(const Call& call, const std::vector<Tensor>& operands, const Index& 
     const Expr chosen = pivot_at(batch), largest = at(batch, chosen, k), exchanged = Halide::select(row == chosen, Expr(k), row);
     const Expr factor = Halide::select(equal(largest, like(largest, 0)), like(largest, 0), divide(at(batch, exchanged, k), largest));
     Halide::Func next("det_matrix");
-    next(arguments<Halide::Var>(variables, {column, row})) = subtract(at(batch, exchanged, column), multiply(factor, at(batch, chosen, column)));
+    next(arguments<Halide::Var>(variables, {column, row})) =
+        subtract(at(batch, exchanged, column), multiply(factor, at(batch, chosen, column)));
     const Expr here = at(index, pivot_at(index), k);
     const Expr signed_pivot = Halide::select(pivot_at(index) == k, here, negate(here));
     product = product.defined() ? multiply(product, signed_pivot) : signed_pivot;

@@ -154,16 +154,17 @@ std::vector<IndexRange> indices_nd(const Call& call) {
 
 constexpr Layer gathering(std::string_view name, Argument argument, std::vector<TensorType> (*infer)(const Call&),
                           std::vector<IndexRange> (*indices)(const Call&), std::span<const OnnxForm> onnx) {
-  return {
-      .name = name, .operands = {{"x"}, {"indices"}}, .arguments = {argument}, .infer = infer, .indices = indices, .onnx = onnx};
+  return {.name = name, .operands = {{"x"}, {"indices"}}, .arguments = {argument}, .infer = infer, .indices = indices, .onnx = onnx};
 }
 
 }  // namespace
 
-extern constinit const Layer gather = gathering("gather", optional("axis", ArgumentKind::integer, "0"), infer_gather, indices_along_axis, gather_onnx);
+extern constinit const Layer gather =
+    gathering("gather", optional("axis", ArgumentKind::integer, "0"), infer_gather, indices_along_axis, gather_onnx);
 extern constinit const Layer gather_elements =
     gathering("gather_elements", optional("axis", ArgumentKind::integer, "0"), infer_elements, indices_along_axis, elements_onnx);
-extern constinit const Layer gather_nd = gathering("gather_nd", optional("batch_dims", ArgumentKind::integer, "0"), infer_nd, indices_nd, nd_onnx);
+extern constinit const Layer gather_nd =
+    gathering("gather_nd", optional("batch_dims", ArgumentKind::integer, "0"), infer_nd, indices_nd, nd_onnx);
 
 extern constinit const Definition gather_definition = {"gather", define_gather};
 extern constinit const Definition gather_elements_definition = {"gather_elements", define_elements};

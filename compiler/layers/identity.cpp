@@ -249,7 +249,8 @@ constexpr OnnxForm unsqueeze_onnx[] = {
 
 }  // namespace
 
-extern constinit const Layer identity = {.name = "identity", .operands = {{"x"}}, .traits = identity_traits, .infer = infer_same, .onnx = identity_onnx};
+extern constinit const Layer identity = {
+    .name = "identity", .operands = {{"x"}}, .traits = identity_traits, .infer = infer_same, .onnx = identity_onnx};
 extern constinit const Layer dropout = {.name = "dropout",
                                         .operands = {{"x"}},
                                         .arguments = {optional("rate", ArgumentKind::real, "0.5")},
@@ -258,9 +259,10 @@ extern constinit const Layer dropout = {.name = "dropout",
                                         .onnx = dropout_onnx};
 extern constinit const Layer flatten = shape_layer("flatten", infer_flatten, flatten_onnx);
 extern constinit const Layer reshape = shape_layer("reshape", infer_reshape, reshape_onnx, required("shape", ArgumentKind::integers),
-                                                    optional("allow_zero", ArgumentKind::boolean, "false"));
+                                                   optional("allow_zero", ArgumentKind::boolean, "false"));
 extern constinit const Layer squeeze = shape_layer("squeeze", infer_squeeze, squeeze_onnx, optional("axes", ArgumentKind::integers));
-extern constinit const Layer unsqueeze = shape_layer("unsqueeze", infer_unsqueeze, unsqueeze_onnx, required("axes", ArgumentKind::integers));
+extern constinit const Layer unsqueeze =
+    shape_layer("unsqueeze", infer_unsqueeze, unsqueeze_onnx, required("axes", ArgumentKind::integers));
 
 extern constinit const Definition identity_definition = {"identity", define_same};
 extern constinit const Definition dropout_definition = {"dropout", define_same};

@@ -42,7 +42,9 @@ struct Argument {
   std::string_view choices = {};  ///< words separated by spaces, or empty
 };
 
-constexpr Argument required(std::string_view name, ArgumentKind kind, std::string_view choices = {}) { return {name, kind, true, {}, choices}; }
+constexpr Argument required(std::string_view name, ArgumentKind kind, std::string_view choices = {}) {
+  return {name, kind, true, {}, choices};
+}
 
 /// With an empty fallback the argument is absent unless written: ask Call::has_argument.
 constexpr Argument optional(std::string_view name, ArgumentKind kind, std::string_view fallback = {}, std::string_view choices = {}) {
@@ -63,21 +65,21 @@ struct Operand {
 
 /// What passes ask of a layer; never its name.
 struct Traits {
-  bool is_elementwise = false;    ///< each result element reads operand 0, and every operand of the result's shape, only at its own index
-  bool is_activation = false;     ///< elementwise with one operand and usable as activation=NAME
+  bool is_elementwise = false;  ///< each result element reads operand 0, and every operand of the result's shape, only at its own index
+  bool is_activation = false;  ///< elementwise with one operand and usable as activation=NAME
   bool reduces_channels = false;  ///< a contraction over input channels: may re-associate its sums
-  bool takes_epilogue = false;    ///< elementwise layers that follow may be fused into it
-  bool keeps_channels = false;    ///< result channel c reads only channel c of operand 0: runs on channel-blocked data as it is
-  bool is_identity = false;       ///< the result is operand 0 bit for bit, element for element in row-major order (reshape, flatten, dropout)
-  bool joins_operands = false;    ///< the result is the operands one after the other along the argument `axis` (concat)
+  bool takes_epilogue = false;  ///< elementwise layers that follow may be fused into it
+  bool keeps_channels = false;  ///< result channel c reads only channel c of operand 0: runs on channel-blocked data as it is
+  bool is_identity = false;  ///< the result is operand 0 bit for bit, element for element in row-major order (reshape, flatten, dropout)
+  bool joins_operands = false;  ///< the result is the operands one after the other along the argument `axis` (concat)
   bool weight_rows_are_channels = false;  ///< axis 0 of operand `weight` walks the result's channels: a scale of channels folds into it
-  bool is_check = false;          ///< looks at numbers that arrive at run time: runs although nothing reads its result
-  bool is_source = false;         ///< has no operand (parameter, constant): never gets the value above as its operand
+  bool is_check = false;  ///< looks at numbers that arrive at run time: runs although nothing reads its result
+  bool is_source = false;  ///< has no operand (parameter, constant): never gets the value above as its operand
 };
 
 /// A tensor that belongs to a layer.
 struct WeightSpecification {
-  std::string_view name;   ///< of the operand: "weight", "bias", "running_mean"
+  std::string_view name;  ///< of the operand: "weight", "bias", "running_mean"
   TensorType type;
   bool trainable = true;
 };
@@ -96,10 +98,10 @@ struct IndexRange {
 /// A layer. `infer` and the other functions throw Failure that names the argument at fault.
 struct Layer {
   std::string_view name;
-  Operand operands[8] = {};     ///< ends at the first empty name
+  Operand operands[8] = {};  ///< ends at the first empty name
   Argument arguments[24] = {};  ///< ends at the first empty name
   Traits traits = {};
-  int results = 1;              ///< 0: as many as the statement names (split)
+  int results = 1;  ///< 0: as many as the statement names (split)
 
   /// Types of the results. All operands are typed; weights have the types that `weights` asked for.
   std::vector<TensorType> (*infer)(const Call&) = nullptr;

@@ -56,7 +56,8 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
 
 constexpr OnnxForm local_response_norm_onnx[] = {{
     .op_type = "LRN",
-    .attributes = {onnx::attribute("size", "size"), onnx::attribute("alpha", "alpha"), onnx::attribute("beta", "beta"), onnx::attribute("bias", "bias")},
+    .attributes = {onnx::attribute("size", "size"), onnx::attribute("alpha", "alpha"), onnx::attribute("beta", "beta"),
+                   onnx::attribute("bias", "bias")},
 }};
 
 }  // namespace

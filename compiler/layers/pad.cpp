@@ -82,7 +82,8 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
     if (mode == "reflect") read[i] = Halide::select(at < 0, -at, at >= extent, 2 * (extent - 1) - at, at);
     if (mode == "wrap") {
       // The other side of what is left, where cells are cut off there.
-      const int first = narrow(std::max<std::int64_t>(-amount.begin[i], 0)), end = extent - narrow(std::max<std::int64_t>(-amount.end[i], 0));
+      const int first = narrow(std::max<std::int64_t>(-amount.begin[i], 0)),
+                end = extent - narrow(std::max<std::int64_t>(-amount.end[i], 0));
       read[i] = Halide::select(at < first, at + (end - first), at >= end, at - (end - first), at);
     }
     read[i] = clamp(read[i], 0, extent - 1);

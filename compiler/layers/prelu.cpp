@@ -58,8 +58,10 @@ void adapt_prelu(const OnnxNode& node, OnnxBuilder& builder) {
     aligned.insert(aligned.end(), extents.begin(), extents.end());
     const std::int64_t channels = builder.extents(x)[1];
     const bool is_per_channel = aligned.size() == rank && aligned[1] == channels && builder.type(slope).elements() == channels;
-    if (is_per_channel && builder.is_known(slope)) slope = builder.emit("reshape", {slope}, {named("shape", std::vector<std::int64_t>{channels})});
-    else if (extents.size() == 1 && extents[0] > 1) slope = builder.emit("reshape", {slope}, {named("shape", aligned)});
+    if (is_per_channel && builder.is_known(slope))
+      slope = builder.emit("reshape", {slope}, {named("shape", std::vector<std::int64_t>{channels})});
+    else if (extents.size() == 1 && extents[0] > 1)
+      slope = builder.emit("reshape", {slope}, {named("shape", aligned)});
   }
   builder.bind(0, builder.emit("prelu", {x, slope}));
 }

@@ -68,7 +68,8 @@ std::vector<TensorType> infer_quantize(const Call& call) {
   if (call.has_argument("output_dtype")) {
     element = call.element_type("output_dtype");
     if (call.has(2) && element != call.type(2).element) {
-      call.fail("output_dtype", fmt::format("'output_dtype' is {}, but the zero point is {}", name_of(element), name_of(call.type(2).element)));
+      call.fail("output_dtype",
+                fmt::format("'output_dtype' is {}, but the zero point is {}", name_of(element), name_of(call.type(2).element)));
     }
   }
   if (!is_quantized(element)) call.unsupported(fmt::format("quantize_linear to {}: i8, u8, i16 and u16 are", name_of(element)));
@@ -98,7 +99,8 @@ std::vector<TensorType> infer_dequantize(const Call& call) {
   if (!is_quantized(x.element) && x.element != ElementType::i32) call.unsupported(fmt::format("dequantize_linear of {}", to_text(x)));
   require_parameters(call);
   if (call.has(2) && call.type(2).element != x.element) {
-    call.fail(fmt::format("the zero point must be {} as {} is, not {}", name_of(x.element), call.operand(0).name, name_of(call.type(2).element)));
+    call.fail(
+        fmt::format("the zero point must be {} as {} is, not {}", name_of(x.element), call.operand(0).name, name_of(call.type(2).element)));
   }
   const ElementType element = call.has_argument("output_dtype") ? call.element_type("output_dtype") : call.type(1).element;
   if (!is_float(element)) call.fail("output_dtype", fmt::format("'output_dtype' must be a floating-point type, not {}", name_of(element)));
@@ -109,7 +111,8 @@ Expr define_dequantize(const Call& call, const std::vector<Tensor>& operands, co
   const Halide::Type wide = Halide::Int(32);
   const Expr scale = arithmetic::widen(parameter_at(call, operands[1], index));
   Expr distance = Halide::cast(wide, operands[0](index));
-  if (operands.size() > 2 && operands[2]) distance = arithmetic::subtract(distance, Halide::cast(wide, parameter_at(call, operands[2], index)));
+  if (operands.size() > 2 && operands[2])
+    distance = arithmetic::subtract(distance, Halide::cast(wide, parameter_at(call, operands[2], index)));
   return arithmetic::convert(halide_type(call.result().element), arithmetic::multiply(Halide::cast(scale.type(), distance), scale));
 }
 

@@ -49,11 +49,13 @@ ValueId requantized(OnnxBuilder& builder, ValueId sum, ValueId scale, ValueId sc
   if (!is_float(element)) builder.fail("scales must be floating-point numbers");
   const ValueId factor = builder.emit("div", {wide(scale), along(builder, wide(scale_of_y), 0, builder.extents(sum).size())});
   const ValueId scaled = builder.emit("mul", {wide(sum), factor});
-  return builder.emit("quantize_linear", {scaled, builder.constant(ElementType::f32, 1), along(builder, zero_point, 0, builder.extents(sum).size())});
+  return builder.emit("quantize_linear",
+                      {scaled, builder.constant(ElementType::f32, 1), along(builder, zero_point, 0, builder.extents(sum).size())});
 }
 
 void require_one(const OnnxBuilder& builder, std::size_t input) {
-  if (builder.type(builder.input(input)).elements() != 1) builder.unsupported(fmt::format("{} must be one number", builder.node().inputs[input]));
+  if (builder.type(builder.input(input)).elements() != 1)
+    builder.unsupported(fmt::format("{} must be one number", builder.node().inputs[input]));
 }
 
 }  // namespace
@@ -71,8 +73,7 @@ void adapt_qlinear_conv(const OnnxNode& node, OnnxBuilder& builder) {
   const ValueId x = centred(builder, builder.input(0), builder.input(2), 1);
   const ValueId weight = centred(builder, builder.input(3), builder.input(5), 0);
   const ValueId sum = emit_conv(node, builder, x, weight, builder.input_or_none(8));
-  const ValueId scale =
-      builder.emit("mul", {along(builder, builder.input(1), 1, rank), along(builder, builder.input(4), 1, rank)});
+  const ValueId scale = builder.emit("mul", {along(builder, builder.input(1), 1, rank), along(builder, builder.input(4), 1, rank)});
   builder.bind(0, requantized(builder, sum, scale, builder.input(6), builder.input(7)));
 }
 

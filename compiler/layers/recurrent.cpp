@@ -50,8 +50,8 @@ struct Cell {
 
 /// The weights of one direction.
 struct Weights {
-  ValueId input = no_value, hidden = no_value;              ///< [gates * hidden, features] and [gates * hidden, hidden]
-  ValueId input_bias = no_value, hidden_bias = no_value;    ///< [gates * hidden] or absent
+  ValueId input = no_value, hidden = no_value;  ///< [gates * hidden, features] and [gates * hidden, hidden]
+  ValueId input_bias = no_value, hidden_bias = no_value;  ///< [gates * hidden] or absent
 };
 
 struct State {
@@ -66,7 +66,9 @@ class Writer {
     if (begin == 0 && builder_.extents(x)[static_cast<std::size_t>(axis)] == end) return x;
     return builder_.emit("slice", {x}, {named("begin", Numbers{begin}), named("end", Numbers{end}), named("axes", Numbers{axis})});
   }
-  ValueId reshaped(ValueId x, const Numbers& shape) { return builder_.extents(x) == shape ? x : builder_.emit("reshape", {x}, {named("shape", shape)}); }
+  ValueId reshaped(ValueId x, const Numbers& shape) {
+    return builder_.extents(x) == shape ? x : builder_.emit("reshape", {x}, {named("shape", shape)});
+  }
   ValueId transposed(ValueId x, const Numbers& order) { return builder_.emit("transpose", {x}, {named("order", order)}); }
   ValueId sum(ValueId a, ValueId b) { return builder_.emit("add", {a, b}); }
   ValueId product(ValueId a, ValueId b) { return builder_.emit("mul", {a, b}); }
@@ -154,7 +156,8 @@ Cell Writer::read_cell(std::int64_t gates, const std::vector<std::string>& defau
   cell.clip = node_.real("clip", 0);
   cell.x = builder_.input(0);
   const Numbers weight = builder_.extents(builder_.input(1)), recurrence = builder_.extents(builder_.input(2));
-  if (builder_.extents(cell.x).size() != 3 || weight.size() != 3 || recurrence.size() != 3) builder_.fail("X, W and R must have three dimensions");
+  if (builder_.extents(cell.x).size() != 3 || weight.size() != 3 || recurrence.size() != 3)
+    builder_.fail("X, W and R must have three dimensions");
   if (cell.batch_first) cell.x = transposed(cell.x, {1, 0, 2});
   cell.steps = builder_.extents(cell.x)[0];
   cell.batch = builder_.extents(cell.x)[1];
@@ -166,11 +169,13 @@ Cell Writer::read_cell(std::int64_t gates, const std::vector<std::string>& defau
   if (weight[1] != gates * cell.hidden || recurrence[1] != weight[1]) {
     builder_.fail(fmt::format("W {} and R {} do not have {} gates of {}", to_text(weight), to_text(recurrence), gates, cell.hidden));
   }
-  const Numbers state = cell.batch_first ? Numbers{cell.batch, cell.directions, cell.hidden} : Numbers{cell.directions, cell.batch, cell.hidden};
+  const Numbers state =
+      cell.batch_first ? Numbers{cell.batch, cell.directions, cell.hidden} : Numbers{cell.directions, cell.batch, cell.hidden};
   const Numbers shapes[] = {{cell.directions, 2 * weight[1]}, {cell.batch}, state, state, {cell.directions, 3 * cell.hidden}};
   for (std::size_t i = 0; i < std::size(shapes); ++i) {
     if (!builder_.has(i + 3) || builder_.extents(builder_.input(i + 3)) == shapes[i]) continue;
-    builder_.fail(fmt::format("{} must be {}, not {}", node_.inputs[i + 3], to_text(shapes[i]), to_text(builder_.extents(builder_.input(i + 3)))));
+    builder_.fail(
+        fmt::format("{} must be {}, not {}", node_.inputs[i + 3], to_text(shapes[i]), to_text(builder_.extents(builder_.input(i + 3)))));
   }
   if (cell.steps < 1) builder_.unsupported("a sequence without steps");
   cell.activations = read_activations(defaults, cell.directions);
@@ -228,7 +233,8 @@ void Writer::run(const Cell& cell, const std::function<Step(std::int64_t, const 
         state = next;
       } else {
         const ValueId lengths = reshaped(cell.lengths, {cell.batch, 1});
-        const ValueId is_there = builder_.emit("greater", {lengths, builder_.constant(builder_.type(lengths).element, static_cast<double>(t))});
+        const ValueId is_there =
+            builder_.emit("greater", {lengths, builder_.constant(builder_.type(lengths).element, static_cast<double>(t))});
         state.hidden = builder_.emit("where", {is_there, next.hidden, state.hidden});
         if (has_cell) state.cell = builder_.emit("where", {is_there, next.cell, state.cell});
         output = builder_.emit("where", {is_there, next.hidden, zeros(builder_.type(output).element, state_shape)});
@@ -300,7 +306,8 @@ void adapt_gru(const OnnxNode& node, OnnxBuilder& builder) {
           const ValueId update = writer.part(both, 1, 0, size), reset = writer.part(both, 1, size, 2 * size);
           const ValueId recurrent = is_linear ? writer.product(writer.dense(before.hidden, candidate, candidate_bias), reset)
                                               : writer.dense(writer.product(reset, before.hidden), candidate, candidate_bias);
-          const ValueId fresh = writer.activated(writer.sum(recurrent, writer.part(gates, 1, 2 * size, 3 * size)), activation[1], cell.clip);
+          const ValueId fresh =
+              writer.activated(writer.sum(recurrent, writer.part(gates, 1, 2 * size, 3 * size)), activation[1], cell.clip);
           return {writer.sum(writer.product(writer.one_minus(update), fresh), writer.product(update, before.hidden)), no_value};
         };
       },

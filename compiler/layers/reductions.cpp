@@ -215,7 +215,8 @@ void adapt_reduction(const OnnxNode& node, OnnxBuilder& builder) {
   if (!axes.empty() || keeps_all) op.attributes.insert(op.attributes.begin(), named("axes", axes));
   const ValueId result = builder.emit(std::move(op));
   if (!is_integer_mean) return builder.bind(0, result);
-  const double cells = static_cast<double>(builder.type(x).elements()) / static_cast<double>(std::max<std::int64_t>(1, builder.type(result).elements()));
+  const double cells =
+      static_cast<double>(builder.type(x).elements()) / static_cast<double>(std::max<std::int64_t>(1, builder.type(result).elements()));
   builder.bind(0, builder.emit("div", {result, builder.constant(builder.type(x).element, cells)}));
 }
 

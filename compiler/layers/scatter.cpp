@@ -151,8 +151,8 @@ constexpr Layer scattering(std::string_view name, Argument first, Argument secon
 
 }  // namespace
 
-extern constinit const Layer scatter_elements =
-    scattering("scatter_elements", optional("axis", ArgumentKind::integer, "0"), reduction, infer_elements, indices_along_axis, elements_onnx);
+extern constinit const Layer scatter_elements = scattering("scatter_elements", optional("axis", ArgumentKind::integer, "0"), reduction,
+                                                           infer_elements, indices_along_axis, elements_onnx);
 extern constinit const Layer scatter_nd = scattering("scatter_nd", reduction, {}, infer_nd, indices_nd, nd_onnx);
 
 extern constinit const Definition scatter_elements_definition = {"scatter_elements", define_elements};

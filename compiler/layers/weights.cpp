@@ -20,8 +20,9 @@ ElementType require_float(const Call& call, int position) {
 ElementType require_accumulable(const Call& call, int position) {
   const TensorType& type = call.type(position);
   if (!is_float(type.element) && bytes_of(type.element) < 4) {
-    call.unsupported(fmt::format("{} computes floating-point types and integers of 32 and 64 bits, and {} is {}; cast(type=f32) before it computes such",
-                                 call.layer().name, call.operand(position).name, to_text(type)));
+    call.unsupported(
+        fmt::format("{} computes floating-point types and integers of 32 and 64 bits, and {} is {}; cast(type=f32) before it computes such",
+                    call.layer().name, call.operand(position).name, to_text(type)));
   }
   return type.element;
 }

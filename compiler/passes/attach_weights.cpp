@@ -65,9 +65,9 @@ std::vector<std::string> attach_weights(Graph& graph, const WeightStore& store) 
     used.insert(found->first);
     const Numbers& data = found->second.data;
     if (data.type().extents != value.type.extents) {
-      diagnostics.push_back(
-          {Fault::input, value.location,
-           fmt::format("tensor {} is {} in {}, but must be {}", value.name, to_text(data.type()), found->second.file, to_text(value.type))});
+      diagnostics.push_back({Fault::input, value.location,
+                             fmt::format("tensor {} is {} in {}, but must be {}", value.name, to_text(data.type()), found->second.file,
+                                         to_text(value.type))});
     } else if (data.type().element == value.type.element) {
       value.data = data;
     } else if (widens(data.type().element, value.type.element)) {

@@ -46,7 +46,8 @@ int position_of(const Layer& layer, std::string_view operand) {
 /// Is the op a scale and shift of f32 channels whose numbers are all known?
 bool is_known_affine(const Graph& graph, const Op& op, const Layer& layer) {
   if (layer.channel_affine == nullptr || graph.value(op.results.front()).type.element != ElementType::f32) return false;
-  return std::all_of(op.operands.begin() + 1, op.operands.end(), [&](ValueId id) { return id == no_value || graph.value(id).data.has_value(); });
+  return std::all_of(op.operands.begin() + 1, op.operands.end(),
+                     [&](ValueId id) { return id == no_value || graph.value(id).data.has_value(); });
 }
 
 /// Does that op take a scale and shift of its channels into its weights, all of them known f32 numbers?
@@ -89,8 +90,10 @@ void write_out(Graph& graph, const Op& norm, const ChannelAffine& affine, std::v
   Value scaled = graph.value(y);
   scaled.name = unused_name(graph, fmt::format("{}.scaled", norm.name));
   const ValueId middle = add_value(graph, std::move(scaled));
-  ops.push_back({.name = norm.name, .kind = "mul", .operands = {x, scale}, .results = {middle}, .attributes = {}, .location = norm.location});
-  ops.push_back({.name = norm.name, .kind = "add", .operands = {middle, shift}, .results = {y}, .attributes = {}, .location = norm.location});
+  ops.push_back(
+      {.name = norm.name, .kind = "mul", .operands = {x, scale}, .results = {middle}, .attributes = {}, .location = norm.location});
+  ops.push_back(
+      {.name = norm.name, .kind = "add", .operands = {middle, shift}, .results = {y}, .attributes = {}, .location = norm.location});
 }
 
 }  // namespace

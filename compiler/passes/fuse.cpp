@@ -27,7 +27,8 @@ OpId next_of(const Fusion& fusion, ValueId value) {
   if (readers.size() != 1 || is_result(fusion.graph, value)) return no_op;
   const OpId reader = readers.front();
   const Op& op = fusion.graph.op(reader);
-  if (fusion.taken[static_cast<std::size_t>(reader)] || !traits_of(fusion.graph, reader).is_elementwise || op.results.size() != 1) return no_op;
+  if (fusion.taken[static_cast<std::size_t>(reader)] || !traits_of(fusion.graph, reader).is_elementwise || op.results.size() != 1)
+    return no_op;
   const TensorType& before = fusion.graph.value(value).type;
   const TensorType& after = fusion.graph.value(op.results.front()).type;
   return before.extents == after.extents ? reader : no_op;

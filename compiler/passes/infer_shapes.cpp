@@ -49,9 +49,10 @@ std::optional<TensorData> inline_weight(const Op& op, const WeightSpecification&
   TensorData data = inline_tensor(at->value, weight.type.element);
   const std::vector<std::int64_t> written = data.type.extents;
   if (!broadcast_to(data, weight.type.extents)) {
-    throw Failure(Fault::input, fmt::format("{}= is {}, which does not broadcast to {}'s {}", weight.name, to_text(written), op.name,
-                                            to_text(weight.type.extents)),
-                  at->value.location ? at->value.location : at->location);
+    throw Failure(
+        Fault::input,
+        fmt::format("{}= is {}, which does not broadcast to {}'s {}", weight.name, to_text(written), op.name, to_text(weight.type.extents)),
+        at->value.location ? at->value.location : at->location);
   }
   return data;
 }
@@ -73,7 +74,8 @@ void complete_weights(Graph& graph, OpId id, const Layer& layer, WeightNames& na
   for (std::size_t i = 0; i < operands.size(); ++i) {
     const Op& op = graph.op(id);
     if (operands[i].kind != layers::Operand::Kind::weight || i >= op.operands.size() || op.operands[i] == no_value) continue;
-    const bool wanted = std::any_of(weights.begin(), weights.end(), [&](const WeightSpecification& w) { return w.name == operands[i].name; });
+    const bool wanted =
+        std::any_of(weights.begin(), weights.end(), [&](const WeightSpecification& w) { return w.name == operands[i].name; });
     if (!wanted) Call(layer, graph, op).fail(operands[i].name, fmt::format("{} takes no {} here", op.name, operands[i].name));
   }
   for (const WeightSpecification& weight : weights) {
@@ -82,10 +84,13 @@ void complete_weights(Graph& graph, OpId id, const Layer& layer, WeightNames& na
     std::optional<TensorData> data = inline_weight(op, weight);
     if (position < op.operands.size() && op.operands[position] != no_value) {
       Value& operand = graph.value(op.operands[position]);
-      if (data) Call(layer, graph, op).fail(weight.name, fmt::format("{} is given twice: as operand {} and as argument", weight.name, operand.name));
+      if (data)
+        Call(layer, graph, op)
+            .fail(weight.name, fmt::format("{} is given twice: as operand {} and as argument", weight.name, operand.name));
       if (operand.type != weight.type) {
-        Call(layer, graph, op).fail(fmt::format("{} is {}, but {}'s {} must be {}", operand.name, to_text(operand.type), op.name, weight.name,
-                                                to_text(weight.type)));
+        Call(layer, graph, op)
+            .fail(fmt::format("{} is {}, but {}'s {} must be {}", operand.name, to_text(operand.type), op.name, weight.name,
+                              to_text(weight.type)));
       }
       if (operand.origin == Value::Origin::weight && !weight.trainable) operand.trainable = false;
       continue;

@@ -13,13 +13,13 @@ namespace {
 using plan::Buffer;
 using plan::BufferId;
 using plan::Kernel;
-using plan::Plan;
 using plan::Place;
+using plan::Plan;
 using plan::Step;
 
 struct Scheduler {
   Plan& plan;
-  std::vector<bool> ready;      ///< per buffer: holds its value at this point of the run
+  std::vector<bool> ready;  ///< per buffer: holds its value at this point of the run
   std::vector<Kernel> kernels;  ///< in running order
 };
 
@@ -84,7 +84,9 @@ void insert_reorders(Plan& plan) {
     // A constant can be a result too; its numbers are a weight then, beside any packed copy that a kernel has of them.
     const ValueId value = plan.buffer(result).value;
     const bool known = plan.graph.value(value).data.has_value();
-    const auto holds = [&](const Buffer& b) { return b.value == value && b.place.kind == Place::Kind::weights && b.packed_extents.empty(); };
+    const auto holds = [&](const Buffer& b) {
+      return b.value == value && b.place.kind == Place::Kind::weights && b.packed_extents.empty();
+    };
     if (known && std::none_of(plan.buffers.begin(), plan.buffers.end(), holds)) {
       Buffer constant = plan.buffer(result);
       constant.layout = {};

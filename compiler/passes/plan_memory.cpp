@@ -55,7 +55,8 @@ std::vector<Life> lives_of(const Plan& plan) {
     for (const BufferId input : kernel.inputs) touch(input, at);
     touch(kernel.output, at);
   }
-  std::erase_if(lives, [&](const Life& life) { return life.buffer == plan::no_buffer || plan.buffer(life.buffer).place.kind != Place::Kind::arena; });
+  std::erase_if(
+      lives, [&](const Life& life) { return life.buffer == plan::no_buffer || plan.buffer(life.buffer).place.kind != Place::Kind::arena; });
   return lives;
 }
 

@@ -84,9 +84,8 @@ void randomize_weights(Graph& graph, std::uint64_t seed) {
   const auto fill = [&](ValueId id, std::string_view operand, bool rows_are_channels) {
     Value& value = graph.value(id);
     if (value.origin != Value::Origin::weight || value.data) return;
-    value.data = Numbers(value.type, [type = value.type, spread = spread_of(value, operand, rows_are_channels), key = key_of(value.name, seed)] {
-      return numbers_of(type, spread, key);
-    });
+    value.data = Numbers(value.type, [type = value.type, spread = spread_of(value, operand, rows_are_channels),
+                                      key = key_of(value.name, seed)] { return numbers_of(type, spread, key); });
   };
   for (const Op& op : graph.ops) {
     const layers::Layer* layer = layers::find_layer(op.kind);

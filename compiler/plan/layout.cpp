@@ -75,7 +75,8 @@ bool same_memory(const TensorType& type, const Layout& a, const Layout& b) {
     std::vector<StorageDimension> merged;
     for (const StorageDimension& dimension : storage_of(type, layout)) {
       if (dimension.extent == 1 && dimension.min == 0) continue;
-      const bool continues = !merged.empty() && merged.back().logical == dimension.logical && merged.back().stride * merged.back().extent == dimension.stride;
+      const bool continues =
+          !merged.empty() && merged.back().logical == dimension.logical && merged.back().stride * merged.back().extent == dimension.stride;
       if (continues) {
         merged.back().extent *= dimension.extent;
       } else {

@@ -13,7 +13,7 @@
 
 typedef struct {
   size_t bytes;
-  const char *shape; /* as .npy spells it: "(1, 1000, )" */
+  const char* shape; /* as .npy spells it: "(1, 1000, )" */
 } buffer_table;
 
 static const buffer_table inputs[] = RUNNER_INPUTS;
@@ -26,27 +26,27 @@ static double now(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static void stop(const char *reason) {
+static void stop(const char* reason) {
   fprintf(stderr, "%s\n", reason);
   exit(1);
 }
 
-static void *allocate(size_t bytes) {
-  void *memory = aligned_alloc(64, CALOTYPE_ROUND_UP(bytes + 1, 64));
+static void* allocate(size_t bytes) {
+  void* memory = aligned_alloc(64, CALOTYPE_ROUND_UP(bytes + 1, 64));
   if (memory == NULL) stop("out of memory");
   return memory;
 }
 
 /* The numbers of a .npy file that holds `bytes` of them, float32 in C order. */
-static void *read_array(const char *path, size_t bytes) {
-  void *numbers = allocate(bytes);
-  FILE *file = fopen(path, "rb");
+static void* read_array(const char* path, size_t bytes) {
+  void* numbers = allocate(bytes);
+  FILE* file = fopen(path, "rb");
   if (file == NULL || fseek(file, -(long)bytes, SEEK_END) != 0 || fread(numbers, 1, bytes, file) != bytes) stop("cannot read the input");
   fclose(file);
   return numbers;
 }
 
-static void write_array(const char *folder, int index, const void *numbers, const buffer_table *table) {
+static void write_array(const char* folder, int index, const void* numbers, const buffer_table* table) {
   char path[4096];
   char header[128];
   memset(header, ' ', sizeof header);
@@ -55,7 +55,7 @@ static void write_array(const char *folder, int index, const void *numbers, cons
   header[10 + length] = ' ';
   header[sizeof header - 1] = '\n';
   snprintf(path, sizeof path, "%s/output_%d.npy", folder, index);
-  FILE *file = fopen(path, "wb");
+  FILE* file = fopen(path, "wb");
   if (file == NULL || fwrite(header, sizeof header, 1, file) != 1 || fwrite(numbers, table->bytes, 1, file) != 1 || fclose(file) != 0) {
     stop("cannot write an output");
   }
@@ -65,7 +65,7 @@ static void write_array(const char *folder, int index, const void *numbers, cons
 static double peak_rss_mb(void) {
   char line[256];
   long kilobytes = 0;
-  FILE *file = fopen("/proc/self/status", "r");
+  FILE* file = fopen("/proc/self/status", "r");
   while (file != NULL && fgets(line, sizeof line, file) != NULL) {
     if (sscanf(line, "VmHWM: %ld", &kilobytes) == 1) break;
   }
@@ -73,14 +73,14 @@ static double peak_rss_mb(void) {
   return (double)kilobytes / 1024;
 }
 
-static void run(model *state, const model_io *io) {
+static void run(model* state, const model_io* io) {
   if (model_run(state, io) != CALOTYPE_OK) stop("run failed");
 }
 
-int main(int argument_count, char **arguments) {
+int main(int argument_count, char** arguments) {
   if (argument_count != 5) stop("usage: runner INPUT.npy THREADS REPETITIONS FOLDER");
   const int repetitions = atoi(arguments[3]);
-  void *buffers[input_count + output_count];
+  void* buffers[input_count + output_count];
   for (int i = 0; i < input_count; ++i) buffers[i] = read_array(arguments[1], inputs[i].bytes);
   for (int i = 0; i < output_count; ++i) buffers[input_count + i] = allocate(outputs[i].bytes);
   model_io io; /* pointers only: the inputs, then the outputs */
@@ -90,13 +90,13 @@ int main(int argument_count, char **arguments) {
   const double start = now();
   calotype_options options = CALOTYPE_OPTIONS_DEFAULT;
   options.threads = atoi(arguments[2]);
-  model *state = NULL;
+  model* state = NULL;
   if (model_open(&state, NULL, &options) != CALOTYPE_OK) stop("open failed");
   run(state, &io);
   const double first = now() - start;
   for (int i = 0; i < output_count; ++i) write_array(arguments[4], i, buffers[input_count + i], &outputs[i]);
 
-  double *latencies = allocate((size_t)repetitions * sizeof *latencies);
+  double* latencies = allocate((size_t)repetitions * sizeof *latencies);
   for (int i = 0; i < 1 + repetitions / 10; ++i) run(state, &io);
   for (int i = 0; i < repetitions; ++i) {
     const double begin = now();

@@ -47,8 +47,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"expect", "check --expect nowhere --weights-from random:1 " + lenet, 2, "image"},
         Case{"device", "compile --device cuda --weights-from random:1 " + lenet, 3, "cuda"},
         Case{"target", "compile --target host,host --weights-from random:1 " + lenet, 2, "given twice"},
-        Case{"machine", "compile --target wasm-32-wasmrt --weights-from random:1 " + lenet, 3, "target"}, Case{"tune", "tune " + lenet, 3, "not"},
-        Case{"explain", "explain " + lenet, 3, "not"}),
+        Case{"machine", "compile --target wasm-32-wasmrt --weights-from random:1 " + lenet, 3, "target"},
+        Case{"tune", "tune " + lenet, 3, "not"}, Case{"explain", "explain " + lenet, 3, "not"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(CommandLine, HelpAndVersionGoToStandardOutput) {

@@ -12,8 +12,8 @@ namespace calotype::conformance {
 
 /// What of a case is known when it is compiled. In the suite weights and shapes arrive as inputs; exporters write most of them as constants.
 enum class Mode {
-  raw,      ///< nothing: as published
-  shape,    ///< inputs whose numbers decide shapes or axes
+  raw,  ///< nothing: as published
+  shape,  ///< inputs whose numbers decide shapes or axes
   weights,  ///< and kernels, biases, statistics, scales
 };
 

@@ -189,7 +189,8 @@ Graph build_graph(const LayerCase& layer_case) {
 
 WeightStore weights_of(const LayerCase& layer_case) {
   WeightStore store;
-  for (const NamedTensor& weight : layer_case.weights) store.tensors.insert_or_assign("y." + weight.name, StoredTensor{weight.data, "case.safetensors"});
+  for (const NamedTensor& weight : layer_case.weights)
+    store.tensors.insert_or_assign("y." + weight.name, StoredTensor{weight.data, "case.safetensors"});
   return store;
 }
 

@@ -19,7 +19,8 @@ TEST(einsum, says_what_does_not_fit) {
 TEST(det, wants_square_matrices) { EXPECT_THAT(build_error("det(x)", {{"x", arange({2, 3})}}), HasSubstr("square matrices, not [2, 3]")); }
 
 TEST(quantize_linear, wants_a_scale_that_fits) {
-  EXPECT_THAT(build_error("quantize_linear(x, s)", {{"x", arange({2, 3})}, {"s", arange({2})}}), HasSubstr("wants one number or [3], not [2]"));
+  EXPECT_THAT(build_error("quantize_linear(x, s)", {{"x", arange({2, 3})}, {"s", arange({2})}}),
+              HasSubstr("wants one number or [3], not [2]"));
 }
 
 }  // namespace

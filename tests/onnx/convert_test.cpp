@@ -17,7 +17,8 @@ Graph through_text(const Graph& graph) {
   passes::infer_shapes(again);
   WeightStore store;
   for (const Value& value : graph.values) {
-    if (value.origin == Value::Origin::weight && value.data) store.tensors.insert_or_assign(value.name, StoredTensor{*value.data, "imported.safetensors"});
+    if (value.origin == Value::Origin::weight && value.data)
+      store.tensors.insert_or_assign(value.name, StoredTensor{*value.data, "imported.safetensors"});
   }
   EXPECT_EQ(passes::attach_weights(again, store), std::vector<std::string>{});
   return again;

@@ -112,7 +112,8 @@ void expect_right(const Convolution& c, const std::string& schedule, double boun
   const CompiledRun run = compile_and_run(graph, {x}, 1, "host", {.exact = schedule == "direct_conv"});
   EXPECT_TRUE(std::find(run.schedules.begin(), run.schedules.end(), schedule) != run.schedules.end())
       << "expected the template " << schedule;
-  const std::vector<double> expected = plain_convolution(c, x, weight_named(graph, "y.weight").data->read(), weight_named(graph, "y.bias").data->read());
+  const std::vector<double> expected =
+      plain_convolution(c, x, weight_named(graph, "y.weight").data->read(), weight_named(graph, "y.bias").data->read());
   EXPECT_LT(relative_error(run.results[0], expected), bound);
 }
 
@@ -204,7 +205,8 @@ TEST(epilogue, residual_and_activation) {
   const Graph graph = graph_of(text);
   const TensorData x = input_of(c);
   const CompiledRun run = compile_and_run(graph, {x});
-  std::vector<double> expected = plain_convolution(c, x, weight_named(graph, "y.weight").data->read(), weight_named(graph, "y.bias").data->read());
+  std::vector<double> expected =
+      plain_convolution(c, x, weight_named(graph, "y.weight").data->read(), weight_named(graph, "y.bias").data->read());
   for (std::size_t i = 0; i < expected.size(); ++i)
     expected[i] = std::max(0.0, expected[i] + load_as_double(x, static_cast<std::int64_t>(i)));
   EXPECT_LT(relative_error(run.results[0], expected), 2e-5);
@@ -222,7 +224,8 @@ TEST(epilogue, row_after_pointwise) {
   const TensorData x = input_of(c);
   const TensorData row = random_tensor({5}, 11);
   const CompiledRun run = compile_and_run(graph, {x, row});
-  std::vector<double> expected = plain_convolution(c, x, weight_named(graph, "y.weight").data->read(), weight_named(graph, "y.bias").data->read());
+  std::vector<double> expected =
+      plain_convolution(c, x, weight_named(graph, "y.weight").data->read(), weight_named(graph, "y.bias").data->read());
   for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += load_as_double(row, static_cast<std::int64_t>(i % 5));
   EXPECT_LT(relative_error(run.results[0], expected), 2e-6);
 }
@@ -237,7 +240,8 @@ TEST(epilogue, pad_lanes_stay_zero) {
   const Graph graph = graph_of(text);
   const TensorData x = input_of(first);
   const CompiledRun run = compile_and_run(graph, {x});
-  std::vector<double> middle = plain_convolution(first, x, weight_named(graph, "a.weight").data->read(), weight_named(graph, "a.bias").data->read());
+  std::vector<double> middle =
+      plain_convolution(first, x, weight_named(graph, "a.weight").data->read(), weight_named(graph, "a.bias").data->read());
   std::vector<float> activated;
   for (const double number : middle) activated.push_back(static_cast<float>(1.0 / (1.0 + std::exp(-number))));
   const TensorData between = own({ElementType::f32, {1, 5, 4, 4}}, std::move(activated));

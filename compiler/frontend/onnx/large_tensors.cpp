@@ -18,8 +18,8 @@ constexpr std::uint64_t graph_of_model = 7, initializer_of_graph = 5, raw_data_o
 struct Field {
   std::uint64_t number = 0;
   bool is_bytes = false;  ///< a message or bytes; else a number
-  Bytes whole;            ///< with its key
-  Bytes payload;          ///< of a message or bytes
+  Bytes whole;  ///< with its key
+  Bytes payload;  ///< of a message or bytes
 };
 
 /// Takes a number of 7 bits a byte off the front.

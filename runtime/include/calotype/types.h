@@ -24,7 +24,8 @@ typedef enum calotype_status {
   CALOTYPE_NO_THREADS = 5, /* open: the system refused to start the state's own threads */
   CALOTYPE_WEIGHTS_MISSING = 6, /* open: the library was compiled with external weights and options gave none */
   CALOTYPE_WEIGHTS_MISMATCH = 7, /* open: the bytes in options.weights are not the weights this library was compiled for */
-  CALOTYPE_SHAPE_MISMATCH = 8, /* run: an input that decides shapes holds other numbers than the library was compiled for; the results mean nothing */
+  CALOTYPE_SHAPE_MISMATCH =
+      8, /* run: an input that decides shapes holds other numbers than the library was compiled for; the results mean nothing */
   CALOTYPE_INDEX_OUT_OF_RANGE = 9, /* run: an index in the data pointed outside its tensor; it was clamped and run went on to the end */
   CALOTYPE_BAD_EXECUTOR = 10, /* run: options.executor named a worker that does not exist; the outputs are incomplete */
   CALOTYPE_INTERNAL_ERROR = 11 /* a bug in Calotype: please report it; the outputs cannot be relied on */

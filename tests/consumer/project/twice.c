@@ -28,7 +28,8 @@ __attribute__((visibility("default"))) int check_twice(void) {
   four *second = NULL;
   stacked *third = NULL;
   calotype_options options = {.size = sizeof(calotype_options), .threads = 2};
-  if (one_open(&first, one_memory, NULL) != 0 || four_open(&second, four_memory, &options) != 0 || stacked_open(&third, stacked_memory, NULL) != 0)
+  if (one_open(&first, one_memory, NULL) != 0 || four_open(&second, four_memory, &options) != 0 ||
+      stacked_open(&third, stacked_memory, NULL) != 0)
     return 1;
   if (four_run(second, &(four_io){.image = &images[0][0], .scores = &together[0][0]}) != 0) return 2;
   for (int n = 0; n < 4; ++n) {
