@@ -25,6 +25,10 @@ struct RegisterTile {
   std::int64_t channels = 1, pixels = 1;
 };
 
+/// What a register tile costs for each multiply-add, 1 at best: `waste` is what the last tiles compute too much (1: nothing), `loads` are those of
+/// one step of all `accumulators`. Chains of additions too short to hide their latency cost, and so do loads.
+double tile_cost(double waste, double accumulators, double loads);
+
 /// The tile for that many channel blocks (which `channels` divides) and cells in a row (`pixels` is at most `width`).
 RegisterTile choose_register_tile(std::int64_t blocks, std::int64_t width, const plan::Target& target);
 

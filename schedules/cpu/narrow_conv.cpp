@@ -8,7 +8,7 @@
 /// a halo of the operand's memory. A 1x1 convolution of stride 1 walks all pixels as one row.
 ///
 /// Measured on Zen 4 (peak 118 GF/s): 1 to 6 channels 5x5 at 28x28 with tanh 9.0 > 3.6 us; 12 to 12 channels, 3 taps, 2048 cells with sigmoid 36.5 >
-/// 22.0 us, 7 of them the sigmoid; 12 to 12 1x1 10.5 > 5.3 us. Tiles of 3x4, 4x4, 6x4, 12x1 and 12x2 vectors differ by 3%.
+/// 22.0 us, 7 of them the sigmoid; 12 to 12 1x1 10.5 > 5.3 us. Tiles of 3x4, 4x4, 12x1 and 12x2 vectors differ by 3%.
 #include <algorithm>
 
 #include "layers/window.h"
@@ -42,11 +42,6 @@ struct Tile {
 
 std::int64_t rounded_up(std::int64_t count, std::int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
 
-/// What a tile wastes at the ends, a chain of additions too short to hide their latency, and loads: the same price as in choose_register_tile.
-double price(double waste, double accumulators, double loads) {
-  return waste * std::max(1.0, 10.0 / accumulators) * (1.0 + 0.35 * std::max(0.0, loads / accumulators - 0.6));
-}
-
 Tile choose_tile(const Shape& shape, std::int64_t lanes, int registers) {
   const std::int64_t most = registers >= 32 ? 24 : 12;
   Tile best;
@@ -58,7 +53,7 @@ Tile choose_tile(const Shape& shape, std::int64_t lanes, int registers) {
                              static_cast<double>(shape.filters * shape.width);
         // A load along a row crosses cache lines more often than not; one of every second cell takes two and a shuffle.
         const double loads = static_cast<double>(rows * vectors) * (shape.stride == 1 ? 1.5 : 3.0) + static_cast<double>(filters);
-        const double cost = price(waste, static_cast<double>(filters * rows * vectors), loads);
+        const double cost = tile_cost(waste, static_cast<double>(filters * rows * vectors), loads);
         if (cost < best.cost - 1e-9) best = {filters, rows, vectors, cost};
       }
     }
@@ -70,7 +65,7 @@ Tile choose_tile(const Shape& shape, std::int64_t lanes, int registers) {
 bool worth(const Tile& tile, const Shape& shape, std::int64_t lanes) {
   const std::int64_t blocks = rounded_up(shape.filters, lanes) / lanes;
   const double waste = static_cast<double>(blocks * lanes) / static_cast<double>(shape.filters);
-  const double blocked = price(waste, 14.0, blocks % 2 == 0 ? 9.0 : 15.0);
+  const double blocked = tile_cost(waste, 14.0, blocks % 2 == 0 ? 9.0 : 15.0);
   return tile.cost < 0.9 * blocked;
 }
 
