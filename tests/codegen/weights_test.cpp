@@ -58,6 +58,18 @@ TEST(Weights, ObjectHoldsTheBlob) {
   EXPECT_EQ(digits, cache::hash_text(expected).substr(0, 32));
 }
 
+TEST(Weights, LargeBlobsAreAlignedToHugePages) {
+  const TestFolder folder;
+  for (const std::int64_t bytes : {(4 << 20) - 64, 4 << 20}) {
+    plan::Plan plan = toy_plan();
+    plan.weight_bytes = bytes;
+    write_object(plan, "w", folder / "weights.o");
+    std::uint64_t alignment = 0;
+    EXPECT_EQ(blob_of(read_text(folder / "weights.o"), "w", alignment).size(), static_cast<std::size_t>(bytes));
+    EXPECT_EQ(alignment, bytes < 4 << 20 ? 64U : 2U << 20);
+  }
+}
+
 TEST(Weights, ObjectIsWhatOtherToolsCallWellFormed) {
   const TestFolder folder;
   write_object(toy_plan(), "toy_weights", folder / "weights.o");
