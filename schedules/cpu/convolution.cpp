@@ -26,6 +26,21 @@ Halide::Expr edge_column(const Halide::Expr& inside, const Halide::Expr& value) 
   return Halide::select(inside, Halide::likely(value), 0.0F);
 }
 
+plan::Layout with_halo_for(const layers::Window& window, const TensorType& x, plan::Layout layout) {
+  bool any = false;
+  for (std::size_t d = 0; d < window.rank(); ++d) {
+    const std::int64_t last = (window.output[d] - 1) * window.stride[d] + window.span(d) - window.begin[d];
+    layout.halo_begin.push_back(std::max<std::int64_t>(0, window.begin[d]));
+    layout.halo_end.push_back(std::max<std::int64_t>(0, last - x.extents[d + 2]));
+    any = any || layout.halo_begin.back() > 0 || layout.halo_end.back() > 0;
+  }
+  if (!any) {
+    layout.halo_begin.clear();
+    layout.halo_end.clear();
+  }
+  return layout;
+}
+
 bool is_matrix_product(const layers::Window& window) {
   for (std::size_t d = 0; d < window.rank(); ++d) {
     if (window.kernel[d] != 1 || window.stride[d] != 1 || window.leaves_operand(d)) return false;

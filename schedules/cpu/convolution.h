@@ -17,6 +17,9 @@ layers::Window window_of_convolution(const layers::Call& call);
 /// The cell of the operand under a kernel cell, zero where it is not `inside` of the extent.
 Halide::Expr edge_column(const Halide::Expr& inside, const Halide::Expr& value);
 
+/// `layout`, which has none yet, with the halo that the window reads around its operand `x`.
+plan::Layout with_halo_for(const layers::Window& window, const TensorType& x, plan::Layout layout);
+
 /// Is it a 1x1 window of stride 1 that never leaves the operand?
 bool is_matrix_product(const layers::Window& window);
 

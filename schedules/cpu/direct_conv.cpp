@@ -26,12 +26,6 @@ using Halide::Var;
 using layers::Window;
 using plan::Layout;
 
-/// Cells beyond the operand's end that the last window reads.
-std::int64_t cells_after(const Window& window, std::size_t d, std::int64_t extent) {
-  const std::int64_t last = (window.output[d] - 1) * window.stride[d] + window.span(d) - window.begin[d];
-  return std::max<std::int64_t>(0, last - extent);
-}
-
 /// Input channels that are summed at a time: a block, or the part of one of which the channels are a multiple, so that pad lanes are not
 /// multiplied (24 channels in blocks of 16 are 3 times 8). Parts of less than 4 would make the inner loop too short.
 std::int64_t summed_lanes(std::int64_t channels, std::int64_t lanes) {
@@ -45,18 +39,7 @@ Layout wanted_layout(const Question& question, const Window& window, const Tenso
   const ValueId value = question.call().op().operands[0];
   const bool few = x.extents[1] < blocked.block && question.layout_of(value).family != Layout::Family::blocked;
   if (few) return {};
-  Layout layout = blocked;
-  bool any = false;
-  for (std::size_t d = 0; d < window.rank(); ++d) {
-    layout.halo_begin.push_back(std::max<std::int64_t>(0, window.begin[d]));
-    layout.halo_end.push_back(cells_after(window, d, x.extents[d + 2]));
-    any = any || layout.halo_begin.back() > 0 || layout.halo_end.back() > 0;
-  }
-  if (!any) {
-    layout.halo_begin.clear();
-    layout.halo_end.clear();
-  }
-  return layout;
+  return with_halo_for(window, x, blocked);
 }
 
 /// Must the kernel itself keep windows inside of the operand's dimension d?
