@@ -4,8 +4,8 @@
 /// that is the operand's vector with its lanes moved, one instruction. Moved once, a vector serves the whole row of the kernel: the tile's pixels
 /// are computed together, so the moves of neighbouring windows are the same.
 ///
-/// Halide makes such a load of a strided one, which takes several of its own; a pass over the lowered kernel turns it into one load of the whole
-/// block and one move.
+/// Halide reads the lanes that are wanted one by one; a pass over the lowered kernel makes that a load of the whole block, and LLVM makes one move of
+/// the rest.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ using Halide::TailStrategy;
 using Halide::Var;
 using layers::Window;
 
-/// Loads of some lanes of a block, moved, become loads of the whole block, moved. A block starts at a multiple of its lanes.
+/// Loads of some lanes of a block become loads of the whole block of which some lanes are taken. A block starts at a multiple of its lanes.
 class WholeBlocks : public Halide::Internal::IRMutator {
  public:
   WholeBlocks(std::string buffer, int lanes) : buffer_(std::move(buffer)), lanes_(lanes) {}
@@ -36,22 +36,28 @@ class WholeBlocks : public Halide::Internal::IRMutator {
   using Halide::Internal::IRMutator::visit;
   std::string buffer_;
   int lanes_;
+  Halide::Internal::Scope<Halide::Internal::ModulusRemainder> alignments_;  ///< of what is defined around
 
-  Expr visit(const Halide::Internal::Shuffle* node) override {
+  Halide::Internal::Stmt visit(const Halide::Internal::LetStmt* node) override {
+    if (node->value.type() != Halide::Int(32)) return IRMutator::visit(node);
+    const Halide::Internal::ScopedBinding<Halide::Internal::ModulusRemainder> bound(
+        alignments_, node->name, Halide::Internal::modulus_remainder(node->value, alignments_));
+    return IRMutator::visit(node);
+  }
+  Expr visit(const Halide::Internal::Load* node) override {
     using namespace Halide::Internal;
-    const Load* some = node->vectors.size() == 1 ? node->vectors.front().as<Load>() : nullptr;
-    const Ramp* ramp = some != nullptr && some->name == buffer_ ? some->index.as<Ramp>() : nullptr;
+    const Ramp* ramp = node->name == buffer_ ? node->index.as<Ramp>() : nullptr;
     const auto stride = ramp != nullptr ? as_const_int(ramp->stride) : std::nullopt;
     if (!stride) return IRMutator::visit(node);
-    const ModulusRemainder base = modulus_remainder(ramp->base);
+    const ModulusRemainder base = modulus_remainder(ramp->base, alignments_);
     if (base.modulus % lanes_ != 0) return IRMutator::visit(node);
-    const std::int64_t first = base.remainder % lanes_;
+    const auto first = static_cast<int>(base.remainder % lanes_);
     if (first + *stride * (ramp->lanes - 1) >= lanes_) return IRMutator::visit(node);
-    const Expr whole = Load::make(some->type.with_lanes(lanes_), some->name, Ramp::make(ramp->base - static_cast<int>(first), 1, lanes_),
-                                  some->image, some->param, const_true(lanes_), ModulusRemainder());
-    std::vector<int> moved;
-    for (const int index : node->indices) moved.push_back(static_cast<int>(first + *stride * index));
-    return Shuffle::make({whole}, moved);
+    const Expr whole = Load::make(node->type.with_lanes(lanes_), node->name, Ramp::make(ramp->base - first, 1, lanes_), node->image,
+                                  node->param, const_true(lanes_), ModulusRemainder());
+    std::vector<int> some;
+    for (int i = 0; i < ramp->lanes; ++i) some.push_back(first + static_cast<int>(*stride) * i);
+    return Shuffle::make({whole}, some);
   }
 };
 

@@ -26,10 +26,12 @@ bool multiplies(const std::string& line) {
   return contains(line, "vfmadd") || contains(line, "vfnmadd") || contains(line, "fmla") || contains(line, "mulps\t");
 }
 
-bool moves_between_stack_and_vector(const std::string& line) {
+/// %rbp is any register where no function makes it its frame's.
+bool moves_between_stack_and_vector(const std::string& line, bool rbp_is_frame) {
   const bool vector =
       contains(line, "%xmm") || contains(line, "%ymm") || contains(line, "%zmm") || contains(line, "\tq") || contains(line, " q");
-  return vector && (contains(line, "(%rsp") || contains(line, "(%rbp") || contains(line, "[sp") || contains(line, "[x29"));
+  return vector &&
+         (contains(line, "(%rsp") || (rbp_is_frame && contains(line, "(%rbp")) || contains(line, "[sp") || contains(line, "[x29"));
 }
 
 /// The label that a jump of this line names, or nothing.
@@ -52,6 +54,7 @@ InnerLoop busiest_loop(const std::string& assembly) {
     if (line.starts_with(".L") && contains(line, ":")) labels[line.substr(0, line.find(':'))] = lines.size();
     lines.push_back(line);
   }
+  const bool rbp_is_frame = contains(assembly, "%rsp, %rbp");
   InnerLoop best;
   std::size_t innermost_begin = 0;  // a loop that began before the last one seen to end holds that one
   for (std::size_t end = 0; end < lines.size(); ++end) {
@@ -61,7 +64,7 @@ InnerLoop busiest_loop(const std::string& assembly) {
     InnerLoop loop;
     for (std::size_t i = begin->second; i < end; ++i) {
       loop.multiply_adds += multiplies(lines[i]) ? 1 : 0;
-      loop.stack_accesses += moves_between_stack_and_vector(lines[i]) ? 1 : 0;
+      loop.stack_accesses += moves_between_stack_and_vector(lines[i], rbp_is_frame) ? 1 : 0;
     }
     if (loop.multiply_adds > best.multiply_adds) best = loop;
   }
@@ -77,6 +80,7 @@ constexpr Case cases[] = {
     {"network test(x: f32[1, 64, 14, 14]) -> y { y = conv(x, filters=64, kernel=1) }", "direct_conv"},
     {"network test(x: f32[1, 64, 28, 28]) -> y { y = conv(x, filters=64, kernel=3, stride=2, padding=1) }", "direct_conv"},
     {"network test(x: f32[1, 64, 28, 28]) -> y { y = conv(x, filters=64, kernel=3, padding=1, groups=64) }", "depthwise"},
+    {"network test(x: f32[1, 64, 28, 28]) -> y { y = conv(x, filters=64, kernel=3, padding=1, groups=2) }", "grouped_conv"},
     {"network test(x: f32[1, 512]) -> y { y = dense(x, units=256) }", "dense"},
 };
 

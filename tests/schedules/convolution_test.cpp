@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "compiled_model.h"
+#include "plan/target.h"
 
 namespace calotype::testing {
 namespace {
@@ -103,13 +104,13 @@ TensorData input_of(const Convolution& c) {
   return random_tensor(shape, 7);
 }
 
-void expect_right(const Convolution& c, const std::string& schedule, double bound = 2e-6) {
+void expect_right(const Convolution& c, const std::string& schedule, double bound = 2e-6, const std::string& target = "host") {
   const std::string text = text_of(c, "", "");
   SCOPED_TRACE(text);
   const Graph graph = graph_of(text);
   const TensorData x = input_of(c);
   // Exact: Winograd, which has a test of its own, would take some of these.
-  const CompiledRun run = compile_and_run(graph, {x}, 1, "host", {.exact = schedule == "direct_conv"});
+  const CompiledRun run = compile_and_run(graph, {x}, 1, target, {.exact = schedule == "direct_conv"});
   EXPECT_TRUE(std::find(run.schedules.begin(), run.schedules.end(), schedule) != run.schedules.end())
       << "expected the template " << schedule;
   const std::vector<double> expected =
@@ -190,8 +191,60 @@ TEST(depthwise, one_dimension) {
   expect_right({.channels = 18, .filters = 18, .groups = 18, .spatial = {33}, .kernel = {3}, .begin = {2}, .end = {0}}, "depthwise");
 }
 
-TEST(generic, groups) {
-  expect_right({.channels = 8, .filters = 12, .groups = 4, .spatial = {9, 7}, .begin = {1, 1}, .end = {1, 1}}, "generic");
+/// For AVX2, whose blocks of 8 any machine of these tests runs, and for the host's own.
+void expect_groups_right(const Convolution& c, const std::string& schedule) {
+  expect_right(c, schedule, 2e-6, "x86-64-linux-avx2-fma");
+  const int lanes = plan::parse_target("host").lanes(4);
+  const std::int64_t group = c.channels / c.groups;
+  const bool is_small = group == c.filters / c.groups && group < lanes && lanes % group == 0;
+  expect_right(c, is_small ? "small_groups" : "grouped_conv");
+}
+
+TEST(grouped_conv, whole_blocks) {
+  expect_groups_right({.channels = 96, .filters = 64, .groups = 2, .spatial = {9, 11}, .begin = {1, 1}, .end = {1, 1}}, "grouped_conv");
+}
+TEST(grouped_conv, tiles_across_groups) {  // of 24, 12 and 20 channels
+  expect_groups_right({.channels = 72, .filters = 72, .groups = 3, .spatial = {10, 9}, .stride = {2, 1}, .begin = {1, 0}, .end = {0, 1}},
+                      "grouped_conv");
+  expect_groups_right({.channels = 60, .filters = 60, .groups = 5, .spatial = {5, 8}}, "grouped_conv");
+  expect_groups_right({.batch = 2, .channels = 240, .filters = 60, .groups = 3, .spatial = {4, 7}, .kernel = {1, 1}}, "grouped_conv");
+}
+TEST(grouped_conv, more_filters_than_channels) {
+  expect_groups_right({.channels = 18, .filters = 54, .groups = 3, .spatial = {7, 6}, .kernel = {3, 2}}, "grouped_conv");
+}
+TEST(grouped_conv, one_and_three_dimensions) {
+  expect_groups_right(
+      {.channels = 32, .filters = 48, .groups = 2, .spatial = {41}, .kernel = {5}, .dilation = {2}, .begin = {8}, .end = {0}},
+      "grouped_conv");
+  expect_groups_right(
+      {.channels = 20, .filters = 20, .groups = 2, .spatial = {3, 5, 6}, .kernel = {2, 3, 3}, .begin = {1, 0, 1}, .end = {0, 1, 1}},
+      "grouped_conv");
+}
+TEST(small_groups, same_padding) {
+  expect_groups_right({.channels = 32, .filters = 32, .groups = 8, .spatial = {9, 23}, .begin = {1, 1}, .end = {1, 1}}, "small_groups");
+}
+TEST(small_groups, pairs_in_part_of_a_block) {
+  expect_groups_right({.channels = 22, .filters = 22, .groups = 11, .spatial = {8, 7}, .stride = {2, 2}, .begin = {0, 1}, .end = {1, 0}},
+                      "small_groups");
+}
+TEST(small_groups, eights) {
+  expect_groups_right({.batch = 2, .channels = 24, .filters = 24, .groups = 3, .spatial = {5, 6}, .stride = {1, 2}}, "grouped_conv");
+}
+TEST(small_groups, one_and_three_dimensions) {
+  expect_groups_right(
+      {.channels = 12, .filters = 12, .groups = 3, .spatial = {30}, .kernel = {9}, .dilation = {2}, .begin = {3}, .end = {16}},
+      "small_groups");
+  expect_groups_right(
+      {.channels = 8, .filters = 8, .groups = 2, .spatial = {4, 3, 5}, .kernel = {3, 1, 2}, .begin = {1, 0, 0}, .end = {1, 0, 1}},
+      "small_groups");
+}
+TEST(small_groups, blocks_of_four) {
+  expect_right({.channels = 8, .filters = 8, .groups = 4, .spatial = {6, 5}, .begin = {1, 1}, .end = {1, 1}}, "small_groups", 2e-6,
+               "x86-64-linux-sse41");
+}
+
+TEST(generic, groups_of_three) {
+  expect_right({.channels = 12, .filters = 12, .groups = 4, .spatial = {9, 7}, .begin = {1, 1}, .end = {1, 1}}, "generic");
 }
 TEST(generic, depthwise_multiplier) {
   expect_right({.channels = 5, .filters = 10, .groups = 5, .spatial = {9, 20}, .begin = {1, 0}, .end = {0, 1}}, "generic");
