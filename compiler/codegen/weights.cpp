@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "codegen/in_order.h"
 #include "cpu/model.h"
 #include "ir/checked.h"
 #include "ir/failure.h"
@@ -25,6 +26,9 @@ constexpr std::int64_t alignment = 64;
 /// them so: the first run then has 94 page faults in place of 2840 (ResNet-50). The price is a hole of at most 2 MB in the program's file.
 constexpr std::int64_t large_blob = 4 << 20;
 constexpr std::int64_t huge_page = 2 << 20;
+
+/// Weights being packed and written at a time, in bytes; a larger one goes alone.
+constexpr std::int64_t most_held = 24 << 20;
 
 std::int64_t round_up(std::int64_t bytes, std::int64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
@@ -97,7 +101,7 @@ PackingKey packing_key(const plan::Plan& plan, const plan::Buffer& buffer) {
 WeightBlob write_blob(const std::vector<const plan::Plan*>& plans, FileWriter& file) {
   llvm::BLAKE3 hasher;
   const std::int64_t start = file.position();
-  std::vector<std::byte> packed;
+  const std::vector<Weight> weights = weights_in_order(plans);
   const auto write = [&](const void* bytes, std::size_t count) {
     hasher.update(llvm::ArrayRef<std::uint8_t>(static_cast<const std::uint8_t*>(bytes), count));
     file.write(bytes, count);
@@ -108,15 +112,21 @@ WeightBlob write_blob(const std::vector<const plan::Plan*>& plans, FileWriter& f
       write(none.data(), static_cast<std::size_t>(std::min(gap, alignment)));
     }
   };
-  for (const auto& [plan, buffer] : weights_in_order(plans)) {
-    if (file.position() - start > buffer->place.offset) {
-      throw Failure(Fault::bug, fmt::format("weight {} overlaps the one before it", buffer->name));
+  Parts parts;
+  for (const Weight& weight : weights) parts.sizes.push_back(weight.buffer->bytes());
+  parts.make = [&](std::size_t index, std::byte* part) {
+    const auto& [plan, buffer] = weights[index];
+    pack_weight(*plan, *buffer, {part, static_cast<std::size_t>(buffer->bytes())});
+  };
+  parts.use = [&](std::size_t index, const std::byte* part) {
+    const plan::Buffer& buffer = *weights[index].buffer;
+    if (file.position() - start > buffer.place.offset) {
+      throw Failure(Fault::bug, fmt::format("weight {} overlaps the one before it", buffer.name));
     }
-    pad_to(buffer->place.offset);
-    packed.resize(static_cast<std::size_t>(buffer->bytes()));
-    pack_weight(*plan, *buffer, packed);
-    write(packed.data(), packed.size());
-  }
+    pad_to(buffer.place.offset);
+    write(part, static_cast<std::size_t>(buffer.bytes()));
+  };
+  make_in_order(parts, most_held);
   pad_to(plans.front()->weight_bytes);
   WeightBlob blob;
   blob.bytes = file.position() - start;

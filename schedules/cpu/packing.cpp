@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -17,20 +18,22 @@ void store(std::span<std::byte> destination, std::int64_t index, float number) {
   std::memcpy(destination.data() + static_cast<std::size_t>(index) * sizeof(float), &number, sizeof(float));
 }
 
-/// Writes value(filter, channel, kernel cell) in order. Of `products` such weights, those of one output tile lie together; this is number `product`.
+/// Writes value(filter, channel, kernel cell) in order of memory. Of `products` such weights, those of one output tile lie together; this is number `product`.
 template <typename Value>
 void pack_conv(const ConvPacking& packing, std::span<std::byte> destination, Value value, std::int64_t product = 0,
                std::int64_t products = 1) {
   const std::int64_t cells = checked_product(packing.kernel);
   const std::int64_t vectors = packing.lanes * packing.tile;
   const std::int64_t block = vectors * packing.input_lanes * cells;  // numbers for one input block and one output tile
-  for (std::int64_t o = 0; o < packing.filters; ++o) {
-    const std::int64_t output_tile = o / vectors * products + product;
-    const std::int64_t within = o % vectors;
+  for (std::int64_t first = 0; first < packing.filters; first += vectors) {
+    const std::int64_t tile = (first / vectors * products + product) * packing.input_blocks();
+    const std::int64_t end = std::min(first + vectors, packing.filters);
     for (std::int64_t i = 0; i < packing.channels; ++i) {
-      const std::int64_t row =
-          (output_tile * packing.input_blocks() + i / packing.input_lanes) * block + i % packing.input_lanes * vectors + within;
-      for (std::int64_t k = 0; k < cells; ++k) store(destination, row + k * vectors * packing.input_lanes, value(o, i, k));
+      const std::int64_t row = (tile + i / packing.input_lanes) * block + i % packing.input_lanes * vectors;
+      for (std::int64_t k = 0; k < cells; ++k) {
+        const std::int64_t at = row + k * vectors * packing.input_lanes;
+        for (std::int64_t o = first; o < end; ++o) store(destination, at + o - first, value(o, i, k));
+      }
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <utility>
 
 #include "schedules/cpu/winograd_transform.h"
 
@@ -24,11 +25,11 @@ Matrix filter_matrix(const WinogradAxis& axis) {
   return identity;
 }
 
-/// One axis of a row-major array (outer, columns of `matrix`, inner) multiplied by `matrix`.
-void multiply_axis(const Matrix& matrix, std::vector<double>& numbers, std::size_t inner) {
+/// One axis of a row-major array (outer, columns of `matrix`, inner) multiplied by `matrix`. `result` is room that later calls use again.
+void multiply_axis(const Matrix& matrix, std::vector<double>& numbers, std::size_t inner, std::vector<double>& result) {
   const std::size_t columns = matrix.front().size();
   const std::size_t outer = numbers.size() / (columns * inner);
-  std::vector<double> result(outer * matrix.size() * inner, 0.0);
+  result.assign(outer * matrix.size() * inner, 0.0);
   for (std::size_t o = 0; o < outer; ++o) {
     for (std::size_t row = 0; row < matrix.size(); ++row) {
       for (std::size_t column = 0; column < columns; ++column) {
@@ -38,7 +39,7 @@ void multiply_axis(const Matrix& matrix, std::vector<double>& numbers, std::size
       }
     }
   }
-  numbers = std::move(result);
+  std::swap(numbers, result);
 }
 
 /// For each number of a transformed filter, row-major over its axes, where it lies: elements from the start of its filter and channel.
@@ -70,18 +71,20 @@ void pack(const WinogradForm& form, std::int64_t tile, std::int64_t chunk, const
     matrices.push_back(filter_matrix(axis));
     taps *= static_cast<std::size_t>(axis.taps);
   }
+  std::vector<double> numbers;
+  std::vector<double> room;
   for (std::int64_t o = 0; o < form.filters; ++o) {
     const std::int64_t block = o / lanes;
     const std::int64_t row =
         o % lanes + lanes * (block % tile) + block / tile % (chunk / tile) * tile_stride + block / chunk * plane_stride * form.planes();
     for (std::int64_t c = 0; c < form.channels; ++c) {
-      std::vector<double> numbers;
+      numbers.clear();
       const std::int64_t from = (o * form.channels + c) * static_cast<std::int64_t>(taps);
       for (std::size_t k = 0; k < taps; ++k)
         numbers.push_back(static_cast<double>(load<float>(source, from + static_cast<std::int64_t>(k))));
       std::size_t inner = 1;
       for (std::size_t d = form.axes.size(); d-- > 0;) {
-        if (form.axes[d].is_transformed()) multiply_axis(matrices[d], numbers, inner);
+        if (form.axes[d].is_transformed()) multiply_axis(matrices[d], numbers, inner, room);
         inner *= matrices[d].size();
       }
       const std::int64_t at = row + lanes * tile * (c % lanes + lanes * (c / lanes));
