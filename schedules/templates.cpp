@@ -10,9 +10,22 @@
 namespace calotype::schedules {
 namespace {
 
-constexpr std::array<Template, 13> all = {{cpu::identity, cpu::join, cpu::depthwise, cpu::narrow_conv, cpu::strassen, cpu::winograd,
-                                           cpu::direct_conv, cpu::small_groups, cpu::grouped_conv, cpu::conv_transpose, cpu::pool,
-                                           cpu::dense, cpu::generic}};
+constexpr auto all = std::to_array<Template>({
+    cpu::identity,
+    cpu::join,
+    cpu::depthwise,
+    cpu::narrow_conv,
+    cpu::strassen,
+    cpu::winograd,
+    cpu::half_block,
+    cpu::direct_conv,
+    cpu::small_groups,
+    cpu::grouped_conv,
+    cpu::conv_transpose,
+    cpu::pool,
+    cpu::dense,
+    cpu::generic,
+});
 
 }  // namespace
 

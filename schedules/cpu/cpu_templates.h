@@ -17,6 +17,8 @@ std::optional<Choice> choose_grouped_conv(const Question& question);
 Halide::Func build_grouped_conv(KernelBuilder& builder);
 std::optional<Choice> choose_small_groups(const Question& question);
 Halide::Func build_small_groups(KernelBuilder& builder);
+std::optional<Choice> choose_half_block(const Question& question);
+Halide::Func build_half_block(KernelBuilder& builder);
 std::optional<Choice> choose_narrow_conv(const Question& question);
 Halide::Func build_narrow_conv(KernelBuilder& builder);
 std::optional<Choice> choose_depthwise(const Question& question);
@@ -40,6 +42,7 @@ inline constexpr Template depthwise = {"depthwise", choose_depthwise, build_dept
 inline constexpr Template direct_conv = {"direct_conv", choose_direct_conv, build_direct_conv};
 inline constexpr Template grouped_conv = {"grouped_conv", choose_grouped_conv, build_grouped_conv};
 inline constexpr Template small_groups = {"small_groups", choose_small_groups, build_small_groups};
+inline constexpr Template half_block = {"half_block", choose_half_block, build_half_block};
 inline constexpr Template strassen = {"strassen", choose_strassen, build_strassen, strassen_variants};
 inline constexpr Template narrow_conv = {"narrow_conv", choose_narrow_conv, build_narrow_conv};
 inline constexpr Template winograd = {"winograd", choose_winograd, build_winograd, winograd_variants};

@@ -129,7 +129,7 @@ TEST(direct_conv, pointwise_flattens_pixels) {
   expect_right({.channels = 40, .filters = 48, .spatial = {7, 7}, .kernel = {1, 1}}, "direct_conv");
 }
 TEST(direct_conv, pointwise_batch) {
-  expect_right({.batch = 3, .channels = 24, .filters = 17, .spatial = {5, 3}, .kernel = {1, 1}}, "direct_conv");
+  expect_right({.batch = 3, .channels = 24, .filters = 30, .spatial = {5, 3}, .kernel = {1, 1}}, "direct_conv");
 }
 TEST(direct_conv, pointwise_stride) {
   expect_right({.channels = 16, .filters = 32, .spatial = {9, 9}, .kernel = {1, 1}, .stride = {2, 2}}, "direct_conv");
@@ -174,6 +174,30 @@ TEST(direct_conv, three_dimensions) {
 TEST(direct_conv, large_kernel_same) {
   expect_right({.channels = 3, .filters = 64, .spatial = {30, 31}, .kernel = {7, 7}, .stride = {2, 2}, .begin = {3, 3}, .end = {3, 3}},
                "direct_conv");
+}
+
+/// The last vector has the sums of a few channels in two or four parts. (Planar operands of up to two vectors of filters are narrow_conv's.)
+TEST(half_block, filters_beyond_whole_vectors) {
+  for (const char* target : {"host", "x86-64-linux-avx2-fma"}) {
+    const std::int64_t lanes = plan::parse_target(target).lanes(4);
+    for (const std::int64_t rest : {lanes / 4, lanes / 2}) {
+      expect_right({.channels = 3 * lanes, .filters = 2 * lanes + rest, .spatial = {9, 14}, .kernel = {1, 1}}, "half_block", 2e-6, target);
+    }
+  }
+}
+TEST(half_block, batch_and_channels_no_multiple_of_the_parts) {
+  const std::int64_t lanes = plan::host_target().lanes(4);
+  expect_right({.batch = 3, .channels = 2 * lanes + 3, .filters = 2 * lanes + 1, .spatial = {5, 9}, .kernel = {1, 1}}, "half_block");
+  expect_right({.channels = lanes + 1, .filters = 3 * lanes + lanes / 2 - 1, .spatial = {3, 23}, .kernel = {1, 1}}, "half_block");
+}
+TEST(half_block, one_and_three_dimensions) {
+  const std::int64_t lanes = plan::host_target().lanes(4);
+  expect_right({.channels = 2 * lanes, .filters = 2 * lanes + lanes / 2, .spatial = {50}, .kernel = {1}}, "half_block");
+  expect_right({.channels = 2 * lanes, .filters = 2 * lanes + 2, .spatial = {2, 3, 14}, .kernel = {1, 1, 1}}, "half_block");
+}
+TEST(half_block, leaves_narrow_maps_to_the_direct_convolution) {
+  const std::int64_t lanes = plan::host_target().lanes(4);
+  expect_right({.channels = 2 * lanes, .filters = 2 * lanes + lanes / 2, .spatial = {50, 1}, .kernel = {1, 1}}, "direct_conv");
 }
 
 TEST(depthwise, same_padding) {
@@ -265,6 +289,31 @@ TEST(epilogue, residual_and_activation) {
   EXPECT_LT(relative_error(run.results[0], expected), 2e-5);
   for (const int threads : {2, 4}) {
     const CompiledRun other = compile_and_run(graph, {x}, threads);
+    EXPECT_TRUE(std::equal(run.results[0].bytes.begin(), run.results[0].bytes.end(), other.results[0].bytes.begin()));
+  }
+}
+
+/// The same where the last vector holds parts of the sums, through an activation that makes something of zero and into a layer that reads pad lanes.
+TEST(epilogue, half_block) {
+  const Convolution first{.channels = 32, .filters = 24, .spatial = {20, 14}, .kernel = {1, 1}};
+  const std::string text =
+      "network test(x: f32[1, 32, 20, 14], b: f32[1, 24, 20, 14]) -> z {\n  y = conv(x, filters=24, kernel=1)\n"
+      "  s = add(y, b, activation=sigmoid)\n  z = conv(s, filters=40, kernel=1)\n}\n";
+  const Graph graph = graph_of(text);
+  const TensorData x = input_of(first), b = random_tensor({1, 24, 20, 14}, 5);
+  const CompiledRun run = compile_and_run(graph, {x, b});
+  std::vector<double> middle =
+      plain_convolution(first, x, weight_named(graph, "y.weight").data->read(), weight_named(graph, "y.bias").data->read());
+  std::vector<float> activated;
+  for (std::size_t i = 0; i < middle.size(); ++i)
+    activated.push_back(static_cast<float>(1.0 / (1.0 + std::exp(-(middle[i] + load_as_double(b, static_cast<std::int64_t>(i)))))));
+  const Convolution second{.channels = 24, .filters = 40, .spatial = {20, 14}, .kernel = {1, 1}};
+  const TensorData between = own({ElementType::f32, {1, 24, 20, 14}}, std::move(activated));
+  const std::vector<double> expected =
+      plain_convolution(second, between, weight_named(graph, "z.weight").data->read(), weight_named(graph, "z.bias").data->read());
+  EXPECT_LT(relative_error(run.results[0], expected), 3e-6);
+  for (const int threads : {2, 4}) {
+    const CompiledRun other = compile_and_run(graph, {x, b}, threads);
     EXPECT_TRUE(std::equal(run.results[0].bytes.begin(), run.results[0].bytes.end(), other.results[0].bytes.begin()));
   }
 }
