@@ -24,6 +24,7 @@ constexpr auto all = std::to_array<Template>({
     cpu::conv_transpose,
     cpu::pool,
     cpu::dense,
+    cpu::matmul,
     cpu::generic,
 });
 

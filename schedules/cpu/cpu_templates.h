@@ -35,6 +35,8 @@ std::optional<Choice> choose_conv_transpose(const Question& question);
 Halide::Func build_conv_transpose(KernelBuilder& builder);
 std::optional<Choice> choose_dense(const Question& question);
 Halide::Func build_dense(KernelBuilder& builder);
+std::optional<Choice> choose_matmul(const Question& question);
+Halide::Func build_matmul(KernelBuilder& builder);
 
 inline constexpr Template identity = {"identity", choose_identity, build_identity};
 inline constexpr Template join = {"join", choose_join, build_join};
@@ -49,6 +51,7 @@ inline constexpr Template winograd = {"winograd", choose_winograd, build_winogra
 inline constexpr Template conv_transpose = {"conv_transpose", choose_conv_transpose, build_conv_transpose};
 inline constexpr Template pool = {"pool", choose_pool, build_pool};
 inline constexpr Template dense = {"dense", choose_dense, build_dense};
+inline constexpr Template matmul = {"matmul", choose_matmul, build_matmul};
 inline constexpr Template generic = {"generic", choose_generic, build_generic};
 
 }  // namespace calotype::schedules::cpu

@@ -82,6 +82,7 @@ constexpr Case cases[] = {
     {"network test(x: f32[1, 64, 28, 28]) -> y { y = conv(x, filters=64, kernel=3, padding=1, groups=64) }", "depthwise"},
     {"network test(x: f32[1, 64, 28, 28]) -> y { y = conv(x, filters=64, kernel=3, padding=1, groups=2) }", "grouped_conv"},
     {"network test(x: f32[1, 512]) -> y { y = dense(x, units=256) }", "dense"},
+    {"network test(a: f32[64, 64], b: f32[64, 64]) -> y { y = matmul(a, b) }", "matmul"},
 };
 
 struct Machine {
