@@ -9,6 +9,7 @@
 
 #include "codegen/kernel.h"
 #include "codegen/kernel_key.h"
+#include "passes/passes.h"
 
 namespace calotype::commands {
 namespace {
@@ -71,7 +72,8 @@ std::string fused_text(const plan::Plan& plan) {
 }
 
 std::string plan_text(const plan::Plan& plan) {
-  std::string text = fmt::format("arena {} bytes, weights {} bytes\n\nbuffers\n", plan.arena_bytes, plan.weight_bytes);
+  std::string text = fmt::format("arena {} bytes ({} in use at once), weights {} bytes\n\nbuffers\n", plan.arena_bytes,
+                                 passes::least_arena(plan), plan.weight_bytes);
   for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
     const Buffer& buffer = plan.buffers[i];
     text +=

@@ -61,4 +61,7 @@ void insert_reorders(plan::Plan& plan);
 /// Gives every buffer its place: one arena with reuse, offsets in the weight blob.
 void plan_memory(plan::Plan& plan);
 
+/// The most bytes of the arena that are alive at one step: no plan of the same steps has a smaller arena.
+std::int64_t least_arena(const plan::Plan& plan);
+
 }  // namespace calotype::passes

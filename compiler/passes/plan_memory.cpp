@@ -2,6 +2,8 @@
 /// Gives every buffer its place: intermediate values share one arena, largest first, each at the lowest offset that is free for all of its
 /// life; weights follow one another in the order in which kernels read them.
 #include <algorithm>
+#include <functional>
+#include <initializer_list>
 #include <limits>
 
 #include "ir/checked.h"
@@ -75,16 +77,34 @@ std::int64_t lowest_offset(const Life& life, const std::vector<Life>& placed) {
   return offset;
 }
 
-void place_arena(Plan& plan) {
-  std::vector<Life> lives = lives_of(plan);
-  std::stable_sort(lives.begin(), lives.end(), [](const Life& a, const Life& b) { return a.bytes > b.bytes; });
+/// Places the lives in the order given, each as low as it can lie; what this takes.
+std::int64_t place_in_order(std::vector<Life>& lives) {
   std::vector<Life> placed;
+  std::int64_t end = 0;
   for (Life& life : lives) {
     life.offset = lowest_offset(life, placed);
-    plan.buffer(life.buffer).place.offset = life.offset;
-    plan.arena_bytes = std::max(plan.arena_bytes, checked_add(life.offset, life.bytes));
+    end = std::max(end, checked_add(life.offset, life.bytes));
     placed.push_back(life);
   }
+  return end;
+}
+
+/// Of three orders the best: largest first, most bytes times steps first, longest-lived first.
+void place_arena(Plan& plan) {
+  const std::vector<Life> lives = lives_of(plan);
+  const auto size = [](const Life& life) { return life.bytes; };
+  const auto area = [](const Life& life) { return life.bytes * (life.last - life.first + 1); };
+  const auto length = [](const Life& life) { return std::int64_t{life.last - life.first}; };
+  std::vector<Life> best;
+  for (const auto& weight : std::initializer_list<std::function<std::int64_t(const Life&)>>{size, area, length}) {
+    std::vector<Life> ordered = lives;
+    std::stable_sort(ordered.begin(), ordered.end(), [&](const Life& a, const Life& b) { return weight(a) > weight(b); });
+    const std::int64_t bytes = place_in_order(ordered);
+    if (!best.empty() && bytes >= plan.arena_bytes) continue;
+    plan.arena_bytes = bytes;
+    best = std::move(ordered);
+  }
+  for (const Life& life : best) plan.buffer(life.buffer).place.offset = life.offset;
 }
 
 void place_weights(Plan& plan) {
@@ -102,6 +122,17 @@ void place_weights(Plan& plan) {
 }
 
 }  // namespace
+
+std::int64_t least_arena(const Plan& plan) {
+  const std::vector<Life> lives = lives_of(plan);
+  std::int64_t most = 0;
+  for (int step = 0; step < static_cast<int>(plan.steps.size()); ++step) {
+    std::int64_t sum = 0;
+    for (const Life& life : lives) sum += life.first <= step && step <= life.last ? life.bytes : 0;
+    most = std::max(most, sum);
+  }
+  return most;
+}
 
 void plan_memory(Plan& plan) {
   plan.arena_bytes = 0;
