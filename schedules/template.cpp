@@ -62,6 +62,12 @@ std::int64_t best_tile(std::int64_t extent, std::int64_t most) {
   return best;
 }
 
+std::int64_t parts_for_tasks(std::int64_t others, std::int64_t most, double work) {
+  constexpr double enough = 12, least_work = 2e5;
+  const auto wanted = static_cast<std::int64_t>(std::min(enough, work / least_work));
+  return std::clamp<std::int64_t>((wanted + others - 1) / others, 1, most);
+}
+
 void make_tasks(Halide::Func& output, const std::vector<std::pair<Halide::Var, std::int64_t>>& outer, double work) {
   if (outer.empty() || work < 1e5) return;
   Halide::Var task = outer.front().first;

@@ -152,6 +152,18 @@ Func build_direct_conv(KernelBuilder& builder) {
                storage[1].extent % pixels == 0 ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
   std::vector<Halide::VarOrRVar> order = {lane, pixel_inner, block_inner, pixel_outer};
   std::vector<std::pair<Var, std::int64_t>> outer;
+  const auto multiply_adds = static_cast<double>(call.layer().multiply_adds(call));
+  // Pixels that are walked as one dimension are cut where channels, depth and batch alone are too few tasks to share.
+  const std::int64_t tiles = (storage[1].extent + pixels - 1) / pixels;
+  std::int64_t others = storage[rank + 1].extent / tile * storage.back().extent;
+  for (std::size_t i = 2; i < rank + 1; ++i) others *= storage[i].extent;
+  const std::int64_t strip = (tiles - 1) / parts_for_tasks(others, tiles, multiply_adds) + 1;
+  if (strip < tiles) {
+    const Var pixel_strip("pixel_strip");
+    output.split(pixel_outer, pixel_strip, pixel_outer, static_cast<int>(strip),
+                 tiles % strip == 0 ? TailStrategy::RoundUp : TailStrategy::GuardWithIf);
+    outer.emplace_back(pixel_strip, (tiles + strip - 1) / strip);
+  }
   for (std::size_t i = 2; i < rank + 1; ++i) outer.emplace_back(at[i], storage[i].extent);
   outer.emplace_back(block_outer, storage[rank + 1].extent / tile);
   outer.emplace_back(at.back(), storage.back().extent);
@@ -169,7 +181,7 @@ Func build_direct_conv(KernelBuilder& builder) {
   sum.update().reorder(inner).vectorize(lane).unroll(block).unroll(pixel).unroll(step);
   const bool is_stem = !blocked && packed[3] <= 7;
   if (is_stem) sum.update().unroll(r[1]);
-  make_tasks(output, outer, static_cast<double>(call.layer().multiply_adds(call)));
+  make_tasks(output, outer, multiply_adds);
   return output;
 }
 
