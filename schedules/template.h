@@ -87,9 +87,9 @@ plan::Layout blocked_layout(const plan::Target& target);
 /// work. `work` counts multiply-adds or comparable operations of the whole kernel.
 void make_tasks(Halide::Func& output, const std::vector<std::pair<Halide::Var, std::int64_t>>& outer, double work);
 
-/// Into how many parts to cut each of `others` tasks, so that threads end at about the same time: 1 where there are enough already or the tasks
-/// are small. A task may be cut into `most` parts; `work` as for make_tasks.
-std::int64_t parts_for_tasks(std::int64_t others, std::int64_t most, double work);
+/// Into how many parts to cut each of `others` tasks, so that few threads end at about the same time: 1 where there are enough already or the
+/// tasks are small. A task may be cut into `most` parts, each of which costs `price`, as a share of the kernel's time; `work` as for make_tasks.
+std::int64_t parts_for_tasks(std::int64_t others, std::int64_t most, double work, double price);
 
 /// The divisor of `extent` in [1, most] that makes the best tile, or a tile that wastes little where none is good.
 std::int64_t best_tile(std::int64_t extent, std::int64_t most);

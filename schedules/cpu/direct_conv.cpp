@@ -157,7 +157,7 @@ Func build_direct_conv(KernelBuilder& builder) {
   const std::int64_t tiles = (storage[1].extent + pixels - 1) / pixels;
   std::int64_t others = storage[rank + 1].extent / tile * storage.back().extent;
   for (std::size_t i = 2; i < rank + 1; ++i) others *= storage[i].extent;
-  const std::int64_t strip = (tiles - 1) / parts_for_tasks(others, tiles, multiply_adds) + 1;
+  const std::int64_t strip = (tiles - 1) / parts_for_tasks(others, tiles, multiply_adds, 0.005) + 1;
   if (strip < tiles) {
     const Var pixel_strip("pixel_strip");
     output.split(pixel_outer, pixel_strip, pixel_outer, static_cast<int>(strip),

@@ -42,12 +42,20 @@ struct Strips {
   std::int64_t half = 0, offset = 0, count = 0;
 };
 
-/// Strips along a dimension of `length`, where each cell stands for `across` cells of the other dimensions.
+constexpr std::int64_t strips_that_are_tasks = 8;  ///< so many share out well; each then makes its own sums of operands
+
+/// Strips along a dimension of `length`, where each cell stands for `across` cells of the other dimensions: enough strips to be tasks, or else
+/// long ones.
 Strips cut(std::int64_t length, std::int64_t across) {
-  constexpr std::int64_t most_cells = 200;  // in a half: seven products of a tile then take about 100 KB
-  for (std::int64_t half = std::max<std::int64_t>(1, most_cells / across); half >= 1; --half) {
-    if (length % (2 * half) == 0 && half * across >= most_cells / 4) return {half, half, length / (2 * half)};
+  constexpr std::int64_t least_cells = 48, most_cells = 200;  // in a half: seven products of a tile then take about 100 KB
+  Strips longest;
+  for (std::int64_t half = std::max<std::int64_t>(1, most_cells / across); half >= 1 && half * across >= least_cells; --half) {
+    if (length % (2 * half) != 0) continue;
+    const Strips strips = {half, half, length / (2 * half)};
+    if (strips.count >= strips_that_are_tasks) return strips;
+    if (longest.count == 0) longest = strips;
   }
+  if (longest.count != 0) return longest;
   const std::int64_t half = (length + 1) / 2;
   return {half, length - half, 1};
 }
@@ -146,6 +154,14 @@ Shape shape_of(const KernelBuilder& builder) {
   return shape;
 }
 
+/// How much of a half of `cells` cells, along the dimension that is cut, makes a task together with one of `tiles` tiles of channels. Parts much
+/// shorter than a few register tiles would fetch weights faster than the second cache gives them.
+std::int64_t cells_of_part(const Shape& shape, std::int64_t tiles, std::int64_t cells, double work) {
+  constexpr std::int64_t least_cells = 24;
+  const std::int64_t parts = parts_for_tasks(tiles, std::max<std::int64_t>(1, cells / least_cells), work, 0.04);
+  return (shape.strips.half - 1) / parts + 1;
+}
+
 /// The cell of the result's memory dimension `dimension` (1: x, 2: y).
 Expr cell_of(const Shape& shape, const Place& at, int dimension, const Expr& within, const Expr& right) {
   if (dimension != shape.cut_at) return within;
@@ -195,7 +211,7 @@ Func build_strassen(KernelBuilder& builder) {
   const int bias_at = builder.position_of(0, "bias");
   const auto& storage = builder.point().storage;
   const std::vector<Var>& point = builder.point().variables;
-  const Shape shape = shape_of(builder);
+  Shape shape = shape_of(builder);
   const int lanes = builder.point().lanes;
   const Place at;
 
@@ -260,30 +276,38 @@ Func build_strassen(KernelBuilder& builder) {
   }
 
   /* The schedule. */
-  const Var outer("tile_outer"), inner("tile_inner");
+  const Var outer("tile_outer"), inner("tile_inner"), part("part"), task("task");
+  const Var cells = shape.cut_at == 1 ? at.x : at.y;
+  const auto work = static_cast<double>(call.layer().multiply_adds(call));
+  const std::int64_t strips = shape.strips.count * storage[4].extent;
+  const bool strips_are_tasks = strips >= strips_that_are_tasks;
+  const std::int64_t tiles = shape.half_blocks / shape.tile;
+  const std::int64_t length =
+      strips_are_tasks ? shape.strips.half : cells_of_part(shape, tiles, width * height, work / static_cast<double>(strips));
+  if (shape.cut_at == 1) shape.pixels = number(choose_pixels(shape.tile, length, builder.target()));
   output.split(at.block, outer, inner, shape.tile, TailStrategy::RoundUp)
-      .reorder(at.lane, at.x, at.y, inner, at.right, at.lower, outer, at.strip, at.n)
+      .split(cells, part, cells, number(length), shape.strips.half % length == 0 ? TailStrategy::RoundUp : TailStrategy::GuardWithIf)
+      .reorder(at.lane, at.x, at.y, inner, at.right, at.lower, part, outer, at.strip, at.n)
       .vectorize(at.lane)
       .unroll(inner)
       .unroll(at.right)
       .unroll(at.lower);
-  const std::int64_t panel = std::int64_t{lanes} * shape.tile * lanes * shape.half_input;
-  for (Product* made : {&u1, &c11, &u2, &u5, &c12, &u3, &c21}) {
-    schedule(*made, output, outer, at, shape, r);
-    stream_ahead(output, {made->array.name() + ".s0." + at.x.name() + ".pixel_outer", made->sum.name() + ".s1." + r[1].name()}, weight,
-                 panel);
-  }
-  sums.vectorize(at.lane);
-  const auto work = static_cast<double>(call.layer().multiply_adds(call));
-  const std::int64_t strips = shape.strips.count * storage[4].extent;
-  if (strips >= 8) {
-    const Var task("task");
+  if (strips_are_tasks) {
     output.fuse(at.strip, at.n, task);
     sums.compute_at(output, task);
     make_tasks(output, {{task, strips}}, work);
   } else {
+    // Few strips: their sums are made together, then tiles of channels and parts of cells are tasks.
+    output.fuse(part, outer, task).parallel(task);
     sums.compute_at(output, at.strip).parallel(input_block);
-    make_tasks(output, {{outer, shape.half_blocks / shape.tile}}, work);
+  }
+  sums.vectorize(at.lane);
+  const std::int64_t panel = std::int64_t{lanes} * shape.tile * lanes * shape.half_input;
+  for (Product* made : {&u1, &c11, &u2, &u5, &c12, &u3, &c21}) {
+    made->array.bound_storage(cells, number(length));  // the last part may be shorter
+    schedule(*made, output, strips_are_tasks ? outer : task, at, shape, r);
+    stream_ahead(output, {made->array.name() + ".s0." + at.x.name() + ".pixel_outer", made->sum.name() + ".s1." + r[1].name()}, weight,
+                 panel);
   }
   return output;
 }
