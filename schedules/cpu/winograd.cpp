@@ -52,6 +52,7 @@ struct Geometry {
   std::vector<Var> cells;  ///< of the result, along each axis
   std::vector<int> tile_strides;  ///< of each axis in the flattened tiles; 0 for the summed one
   std::vector<int> tile_counts;
+  bool has_short_strip = false;  ///< the last strip ends beyond the tiles: it makes the last tile again
   int outermost = 0;  ///< the first axis that is not summed: its tile is t / stride, without a remainder
   Var lane, block, n;
   /// Tile, cell of the summed axis, input block, point of the first and of the last transformed axis, cell and place in a tile along these.
@@ -81,6 +82,7 @@ Geometry geometry_of(const KernelBuilder& builder) {
     stride *= g.tile_counts[d];
     g.outermost = static_cast<int>(d);
   }
+  g.has_short_strip = g.tile_counts[static_cast<std::size_t>(builder.parameter("axis"))] % static_cast<int>(builder.parameter("strip")) != 0;
   for (std::size_t d = 0; d < rank; ++d) {
     const WinogradAxis& axis = g.form.axes[d];
     if (axis.is_transformed()) g.stages.push_back({d, winograd_transform(static_cast<int>(axis.results), static_cast<int>(axis.taps))});
@@ -114,7 +116,8 @@ Expr operand_at(const Geometry& g, const Halide::ImageParam& operand, const std:
     const WinogradAxis& axis = g.form.axes[d];
     Expr cell = g.s;
     if (!axis.is_summed()) {
-      const Expr tile = static_cast<int>(d) == g.outermost ? g.t / g.tile_strides[d] : g.t / g.tile_strides[d] % g.tile_counts[d];
+      const Expr t = g.has_short_strip ? Halide::min(g.t, static_cast<int>(g.form.tiles()) - 1) : Expr(g.t);
+      const Expr tile = static_cast<int>(d) == g.outermost ? t / g.tile_strides[d] : t / g.tile_strides[d] % g.tile_counts[d];
       cell = tile * static_cast<int>(axis.is_transformed() ? axis.results : axis.stride);
     }
     cell -= static_cast<int>(axis.begin);
@@ -222,7 +225,8 @@ Loops loops_of(Func& output, const KernelBuilder& builder, const Geometry& g) {
       strips.push_back(tile);
     } else {
       const Var outer(fmt::format("strip{}", d)), inner(fmt::format("part{}", d));
-      output.split(tile, outer, inner, static_cast<int>(builder.parameter(axis.is_summed() ? "depth" : "strip")), TailStrategy::RoundUp);
+      output.split(tile, outer, inner, static_cast<int>(builder.parameter(axis.is_summed() ? "depth" : "strip")),
+                   g.has_short_strip && !axis.is_summed() ? TailStrategy::GuardWithIf : TailStrategy::RoundUp);
       strips.push_back(outer);
       within.push_back(inner);
     }

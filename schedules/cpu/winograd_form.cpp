@@ -7,6 +7,7 @@
 #include "schedules/cpu/winograd_form.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace calotype::schedules::cpu {
 namespace {
@@ -70,13 +71,21 @@ double product_tile(const RegisterTile& tile, std::int64_t depth) {
   return cells * static_cast<double>(depth) * slowness / product_efficiency + 10;
 }
 
-/// Cost of a walk whose parameters are set.
-double cost_of(const WinogradForm& form, const WinogradWalk& walk, std::int64_t strip_tiles, std::int64_t all_weights,
+/// By how much that many tasks lengthen a run, in the geometric mean over one, two and four threads: those that wait for the busiest.
+double imbalance(std::int64_t tasks) {
+  const auto busiest = [tasks](std::int64_t threads) {
+    return static_cast<double>(divided_up(tasks, threads) * threads) / static_cast<double>(tasks);
+  };
+  return std::pow(busiest(2), 0.45) * std::pow(busiest(4), 0.1);
+}
+
+/// Cost of a walk whose parameters are set, in `strips` strips of `strip_tiles` tiles.
+double cost_of(const WinogradForm& form, const WinogradWalk& walk, std::int64_t strips, std::int64_t strip_tiles, std::int64_t all_weights,
                const MachineFacts& facts) {
   const int s = form.summed_axis();
   const WinogradAxis summed = s < 0 ? WinogradAxis{} : form.axes[static_cast<std::size_t>(s)];
   const std::int64_t slices = s < 0 ? 1 : (walk.depth - 1) * summed.stride + (summed.taps - 1) * summed.dilation + 1;
-  const std::int64_t tasks = form.batch * (form.tiles() / strip_tiles) * (summed.output / walk.depth);
+  const std::int64_t tasks = form.batch * strips * (summed.output / walk.depth);
   const std::int64_t vector_bytes = form.lanes * 4;
 
   const auto cells = static_cast<double>(strip_tiles);
@@ -99,22 +108,26 @@ double cost_of(const WinogradForm& form, const WinogradWalk& walk, std::int64_t 
 
   const double cost = overlapped(static_cast<double>(tasks) * (products + transforms + 500), memory);
   const std::int64_t parallel = walk.is_whole_map ? form.output_blocks() / walk.chunk : tasks;
-  return parallel >= 4 ? cost : 1.15 * cost;
+  return cost * imbalance(parallel);
 }
 
-/// Keeps the better of `best` and the walks with that strip, over depths and chunks.
-void try_strips(const WinogradForm& form, WinogradWalk walk, std::int64_t strip_tiles, std::int64_t all_weights, const plan::Target& target,
-                WinogradWalk& best) {
+/// Keeps the better of `best` and the walks in that many strips, over depths, chunks and register tiles.
+void try_strips(const WinogradForm& form, WinogradWalk walk, std::int64_t strips, std::int64_t strip_tiles, std::int64_t all_weights,
+                const plan::Target& target, WinogradWalk& best) {
   const MachineFacts facts = facts_of(target);
   const int s = form.summed_axis();
   const std::int64_t cells = s < 0 ? 1 : form.axes[static_cast<std::size_t>(s)].output;
-  walk.tile = choose_register_tile(form.output_blocks(), strip_tiles, target);
-  for (walk.depth = 1; walk.depth <= cells; ++walk.depth) {
-    if (cells % walk.depth != 0 || (walk.is_whole_map && walk.depth != cells)) continue;
-    for (walk.chunk = walk.tile.channels; walk.chunk <= std::max<std::int64_t>(4, walk.tile.channels); walk.chunk += walk.tile.channels) {
-      if (form.output_blocks() % walk.chunk != 0) continue;
-      walk.cost = cost_of(form, walk, strip_tiles, all_weights, facts);
-      if (best.cost == 0 || walk.cost < best.cost) best = walk;
+  const RegisterTile favourite = choose_register_tile(form.output_blocks(), strip_tiles, target);
+  for (std::int64_t channels = 1; channels <= favourite.channels; ++channels) {
+    if (form.output_blocks() % channels != 0) continue;
+    walk.tile = {channels, choose_pixels(channels, strip_tiles, target)};
+    for (walk.depth = 1; walk.depth <= cells; ++walk.depth) {
+      if (cells % walk.depth != 0 || (walk.is_whole_map && walk.depth != cells)) continue;
+      for (walk.chunk = channels; walk.chunk <= std::max<std::int64_t>(4, channels); walk.chunk += channels) {
+        if (form.output_blocks() % walk.chunk != 0) continue;
+        walk.cost = cost_of(form, walk, strips, strip_tiles, all_weights, facts);
+        if (best.cost == 0 || walk.cost < best.cost) best = walk;
+      }
     }
   }
 }
@@ -197,13 +210,15 @@ WinogradWalk choose_walk(const WinogradForm& form, std::int64_t all_weights, con
   for (std::size_t d = form.axes.size(); d-- > 0;) {
     if (form.axes[d].is_summed()) continue;
     const std::int64_t tiles = form.axes[d].tiles();
+    const std::int64_t outer = form.tiles() / (tiles * inner);
     for (std::int64_t strip = 1; strip <= tiles; ++strip) {
-      if (tiles % strip == 0) try_strips(form, {.axis = d, .strip = strip}, strip * inner, all_weights, target, best);
+      const std::int64_t strips = divided_up(tiles, strip);
+      if (divided_up(tiles, strips) != strip) continue;  // shorter ones would do in as many
+      try_strips(form, {.axis = d, .strip = strip}, outer * strips, strip * inner, all_weights, target, best);
     }
     inner *= tiles;
-    const bool is_first = inner == form.tiles();
-    if (is_first) {
-      try_strips(form, {.axis = d, .strip = tiles, .is_whole_map = true}, inner, all_weights, target, best);
+    if (inner == form.tiles()) {
+      try_strips(form, {.axis = d, .strip = tiles, .is_whole_map = true}, 1, inner, all_weights, target, best);
       break;
     }
   }

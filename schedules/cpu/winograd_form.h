@@ -46,7 +46,7 @@ struct WinogradForm {
 };
 
 /// How a form's tiles are walked. A strip is a task: `strip` tiles of axis `axis`, one of each axis before it, all of those after it, and
-/// `depth` cells of the summed axis. It transforms its part of the input and then makes `chunk` blocks of output channels at a time.
+/// `depth` cells of the summed axis; the last strip may reach beyond the map. It transforms its part of the input and then makes `chunk` blocks of output channels at a time.
 struct WinogradWalk {
   std::size_t axis = 0;
   std::int64_t strip = 1, depth = 1, chunk = 1;
