@@ -40,6 +40,9 @@ using layers::Window;
 /// strip has an odd number of cells, the halves share the middle one.
 struct Strips {
   std::int64_t half = 0, offset = 0, count = 0;
+
+  /// Then both write the middle cell, with different roundings: one task must do it in its own order.
+  bool halves_overlap() const { return offset != half; }
 };
 
 constexpr std::int64_t strips_that_are_tasks = 8;  ///< so many share out well; each then makes its own sums of operands
@@ -105,8 +108,11 @@ std::optional<Choice> choose_strassen(const Question& question) {
   Wish& operand = choice.inputs[static_cast<std::size_t>(question.input_of("x"))];
   operand.layout = choice.output;
   operand.any_halo = true;
-  const RegisterTile tile =
-      choose_register_tile(weight.extents[0] / lanes / 2, cut(window.output[0] * window.output[1], 1).half, question.target);
+  const Strips strips = cut(window.output[0] * window.output[1], 1);
+  const std::int64_t half_blocks = weight.extents[0] / lanes / 2;
+  // Halves that share a cell are not cut into tasks: two tiles of channels at least, then.
+  const bool two_tiles = strips.halves_overlap() && half_blocks % 2 == 0;
+  const RegisterTile tile = choose_register_tile(two_tiles ? half_blocks / 2 : half_blocks, strips.half, question.target);
   choice.parameters = {{"channels", tile.channels}, {flat_parameter, 1}};
   ConvPacking packing;
   packing.lanes = lanes;
@@ -157,6 +163,7 @@ Shape shape_of(const KernelBuilder& builder) {
 /// How much of a half of `cells` cells, along the dimension that is cut, makes a task together with one of `tiles` tiles of channels. Parts much
 /// shorter than a few register tiles would fetch weights faster than the second cache gives them.
 std::int64_t cells_of_part(const Shape& shape, std::int64_t tiles, std::int64_t cells, double work) {
+  if (shape.strips.halves_overlap()) return shape.strips.half;
   constexpr std::int64_t least_cells = 24;
   const std::int64_t parts = parts_for_tasks(tiles, std::max<std::int64_t>(1, cells / least_cells), work, 0.04);
   return (shape.strips.half - 1) / parts + 1;
