@@ -116,9 +116,11 @@ Json steps_json(const std::vector<StepRow>& steps, const Measurement& measuremen
     rows.push_back({{"name", steps[i].name},
                     {"layers", steps[i].layers},
                     {"schedule", steps[i].schedule},
+                    {"min_us", *std::min_element(measurement.step_us[i].begin(), measurement.step_us[i].end())},
                     {"median_us", time},
                     {"macs", steps[i].multiply_adds},
                     {"gflops", gflops_of(steps[i].multiply_adds, time)}});
+    if (steps[i].multiply_adds > 0) rows.back().update({{"arguments", steps[i].arguments}, {"output_shape", steps[i].output_shape}});
   }
   return rows;
 }

@@ -18,6 +18,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// The number or the numbers that an argument holds; none where it holds anything else.
+std::vector<std::int64_t> numbers_of(const Attribute& argument) {
+  if (const auto* number = std::get_if<std::int64_t>(&argument.value)) return {*number};
+  const auto* list = std::get_if<Attribute::List>(&argument.value);
+  std::vector<std::int64_t> numbers;
+  for (const Attribute& item : list != nullptr ? *list : Attribute::List{}) {
+    const auto* number = std::get_if<std::int64_t>(&item.value);
+    if (number == nullptr) return {};
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+void describe_anchor(StepRow& row, const Graph& graph, const Op& op) {
+  row.output_shape = graph.value(op.results.front()).type.extents;
+  for (const NamedAttribute& argument : op.attributes) {
+    std::vector<std::int64_t> numbers = numbers_of(argument.value);
+    if (!numbers.empty()) row.arguments[argument.name] = std::move(numbers);
+  }
+}
+
 std::vector<StepRow> rows_of(const plan::Plan& plan) {
   std::vector<StepRow> rows;
   for (const plan::Step& step : plan.steps) {
@@ -36,7 +57,9 @@ std::vector<StepRow> rows_of(const plan::Plan& plan) {
       const Op& op = plan.graph.op(id);
       const layers::Layer& layer = *layers::find_layer(op.kind);
       row.layers += fmt::format("{}{}", row.layers.empty() ? "" : " + ", op.kind);
-      if (layer.multiply_adds != nullptr) row.multiply_adds += layer.multiply_adds(layers::Call(layer, plan.graph, op));
+      if (layer.multiply_adds == nullptr) continue;
+      row.multiply_adds += layer.multiply_adds(layers::Call(layer, plan.graph, op));
+      describe_anchor(row, plan.graph, op);
     }
     rows.push_back(std::move(row));
   }
@@ -102,10 +125,9 @@ Session::Session(const Executable& executable, const InputArrays& inputs, int th
     io_.push_back(step_times_.data());
   }
 
-  state_memory_ = allocate(model_.state_bytes(threads));
   calotype_options options = CALOTYPE_OPTIONS_DEFAULT;
   options.threads = threads;
-  const calotype_status status = model_.open(&state_, state_memory_.get(), &options);
+  const calotype_status status = model_.open(&state_, nullptr, &options);
   if (status == CALOTYPE_OK) return;
   const Fault fault = status == CALOTYPE_UNSUPPORTED_CPU ? Fault::unsupported : Fault::machine;
   throw Failure(fault, fmt::format("the compiled network cannot be opened: {}", model_.status_text(status)));

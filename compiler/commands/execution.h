@@ -18,13 +18,16 @@ struct StepRow {
   std::string layers;    ///< "conv + relu"; "copy" for a reorder
   std::string schedule;  ///< the template's name
   std::int64_t multiply_adds = 0;
+  /// Of the layer that multiplies and adds, if one does: its arguments that are whole numbers (a kernel's extents, a stride), and its result.
+  std::map<std::string, std::vector<std::int64_t>> arguments;
+  std::vector<std::int64_t> output_shape;
 };
 
 /// A compiled network and what one can see of it.
 struct Executable {
   codegen::LoadedModel model;
   std::map<ValueId, std::size_t> result_of;  ///< index of the model's result that shows the value
-  std::vector<StepRow> steps;                ///< only in a build that times its steps
+  std::vector<StepRow> steps;  ///< only in a build that times its steps
 };
 
 /// What a build shows beside the network's results.
@@ -60,7 +63,6 @@ class Session {
   static Memory allocate(std::int64_t bytes);
 
   codegen::LoadedModel model_;
-  Memory state_memory_;
   std::vector<Memory> buffers_;
   std::vector<std::uint64_t> step_times_;
   std::vector<const void*> io_;

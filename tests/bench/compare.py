@@ -29,7 +29,7 @@ def arguments():
                         help=f"comma-separated, of {','.join(rivals.RIVALS)}")
     parser.add_argument("--peer-command", action="append", default=[], metavar="NAME=CMD")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--budget", type=float, default=0.3, help="seconds of timed runs per round")
     parser.add_argument("--patience", type=float, default=10,
                         help="seconds per model and thread count after which a peer sits out the other rounds")
