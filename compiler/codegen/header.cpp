@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "codegen/run_checks.h"
 #include "cpu/model.h"
 #include "embedded/types_header.h"
 
@@ -122,6 +123,16 @@ class NAME_model {
 };
 )";
 
+/// What run wants of the inputs' numbers, where it checks any.
+std::string checks_text(const ModelFacts& facts) {
+  const std::vector<RunCheck> checks = run_checks(*facts.variants.front().plan);
+  if (checks.empty()) return "";
+  std::string text = "\n/* What run checks of the numbers that it is given:\n";
+  for (const RunCheck& check : checks)
+    text += fmt::format(" * - {}: {}\n", in_comment(fmt::format("{}", fmt::join(check.inputs, ", "))), in_comment(check.text));
+  return text + " * Where a check fails, the results hold no answer. */\n";
+}
+
 std::string replaced(std::string_view text, std::string_view name) {
   std::string result;
   const std::string prefix = upper_case(name);
@@ -189,6 +200,7 @@ std::string header_text(const ModelFacts& facts) {
 
   text += "\n/* A state: one for each thread of use. All states share the weights, which are read-only. */\n";
   text += fmt::format("typedef struct {0} {0};\n\ntypedef struct {0}_io {{\n{1}}} {0}_io;\n", library.name, io_members(facts.buffers));
+  text += checks_text(facts);
   text += replaced(functions, library.name);
   text += "\n#ifdef __cplusplus\n} /* extern \"C\" */\n";
   text += replaced(wrapper, library.name);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codegen/header.h"
+#include "codegen/run_checks.h"
 #include "cpu/model.h"
 
 namespace calotype::codegen {
@@ -51,9 +52,11 @@ Json variant_json(const Variant& variant) {
 std::string manifest_text(const ModelFacts& facts) {
   const Library& library = *facts.library;
   const WeightBlob& weights = facts.weights;
-  Json inputs = Json::array(), outputs = Json::array(), targets = Json::array();
+  Json inputs = Json::array(), outputs = Json::array(), targets = Json::array(), checks = Json::array();
   for (const CallerBuffer& caller : facts.buffers) (caller.is_input ? inputs : outputs).push_back(buffer_json(caller));
   for (const Variant& variant : facts.variants) targets.push_back(variant_json(variant));
+  for (const RunCheck& check : run_checks(*facts.variants.front().plan))
+    checks.push_back({{"inputs", check.inputs}, {"check", check.text}});
   const auto state_bytes = [&](int threads) { return CALOTYPE_STATE_BYTES(facts.arena_bytes(), facts.scratch_bytes(), threads); };
   const bool external = library.weight_storage == WeightStorage::external;
   Json weight_json = {{"storage", external ? "external" : "embedded"}, {"bytes", weights.bytes}, {"hash", hash_digits(weights)}};
@@ -67,6 +70,7 @@ std::string manifest_text(const ModelFacts& facts) {
       {"c_name", library.name},
       {"inputs", std::move(inputs)},
       {"outputs", std::move(outputs)},
+      {"checks", std::move(checks)},
       {"state",
        {{"align", CALOTYPE_STATE_ALIGN},
         {"bytes_with_one_thread", state_bytes(1)},

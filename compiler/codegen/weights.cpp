@@ -82,7 +82,8 @@ std::vector<Weight> weights_in_order(const std::vector<const plan::Plan*>& plans
   std::map<std::int64_t, Weight> weights;
   for (const plan::Plan* plan : plans) {
     for (const plan::Buffer& buffer : plan->buffers) {
-      if (is_weight(buffer)) weights.emplace(buffer.place.offset, Weight{plan, &buffer});
+      // One without bytes lies where the next one does.
+      if (is_weight(buffer) && buffer.bytes() > 0) weights.emplace(buffer.place.offset, Weight{plan, &buffer});
     }
   }
   std::vector<Weight> in_order;

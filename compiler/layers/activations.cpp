@@ -70,7 +70,7 @@ Expr celu_of(const Call& call, const Expr& x) {
 /// x / (1 + |x|)
 Expr softsign_of(const Call&, const Expr& x) { return divide(x, add(like(x, 1), arithmetic::absolute(x))); }
 
-/// 0 from -bound to bound; outside of it x, moved towards 0 by `bias`.
+/// x, moved towards 0 by `bias`, outside of -bound to bound, else 0: of NaN, too, as ONNX has it.
 Expr shrink_of(const Call& call, const Expr& x) {
   if (!x.type().is_float()) {
     // Of integers the bounds and the sums are doubles, truncated.
@@ -79,14 +79,11 @@ Expr shrink_of(const Call& call, const Expr& x) {
                                select(less(number, -bound), add(number, bias), less(bound, number), subtract(number, bias), Expr(0.0)));
   }
   const Expr bound = like(x, call.real("bound")), bias = like(x, call.real("bias"));
-  const Expr inside = select(arithmetic::is_nan(x), x, like(x, 0));
-  return select(less(x, arithmetic::negate(bound)), add(x, bias), less(bound, x), subtract(x, bias), inside);
+  return select(less(x, arithmetic::negate(bound)), add(x, bias), less(bound, x), subtract(x, bias), like(x, 0));
 }
 
-/// x where it is more than alpha, else 0.
-Expr thresholded_relu_of(const Call& call, const Expr& x) {
-  return select(arithmetic::less_equal(x, like(x, call.real("alpha"))), like(x, 0), x);
-}
+/// x where it is more than alpha, else 0: of NaN, too, as ONNX has it.
+Expr thresholded_relu_of(const Call& call, const Expr& x) { return select(less(like(x, call.real("alpha")), x), x, like(x, 0)); }
 
 /// x times the normal distribution's integral up to x; or its approximation through tanh.
 Expr gelu_of(const Call& call, const Expr& x) {

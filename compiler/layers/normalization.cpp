@@ -217,7 +217,7 @@ void adapt_group_norm_18(const OnnxNode& node, OnnxBuilder& builder) {
 }
 
 /// The scale and the shift are weights where they have the shape of what is normalized; others are broadcast by layers of their own. Mean and
-/// InvStdDev, where the node wants them, are computed for themselves.
+/// InvStdDev, where the node wants them, are computed for themselves, at least in f32, and are of the type that stash_type says.
 void adapt_layer_norm(const OnnxNode& node, OnnxBuilder& builder) {
   const bool is_layer_norm = node.op_type == "LayerNormalization";
   const ValueId x = builder.input(0);
@@ -244,18 +244,21 @@ void adapt_layer_norm(const OnnxNode& node, OnnxBuilder& builder) {
   builder.bind(0, y);
 
   if (!node.has_output(1) && !node.has_output(2)) return;
-  const ElementType element = builder.type(x).element;
-  if (element != ElementType::f32 && element != ElementType::f64)
-    builder.unsupported("Mean and InvStdDev are supported of f32 and f64 only");
+  const std::optional<ElementType> stashed = element_type_of_onnx(node.integer("stash_type", 1));
+  if (!stashed || !is_float(*stashed)) builder.unsupported("stash_type must be a type of floats");
+  const ElementType element = builder.type(x).element == ElementType::f64 ? ElementType::f64 : ElementType::f32;
+  const auto cast = [&](ValueId value, ElementType to) {
+    return builder.type(value).element == to ? value : builder.emit("cast", {value}, {named_word("type", name_of(to))});
+  };
   std::vector<std::int64_t> axes;
   for (std::int64_t i = axis < 0 ? axis + rank : axis; i < rank; ++i) axes.push_back(i);
-  const ValueId mean = builder.emit("reduce_mean", {x}, {named("axes", axes)});
-  builder.bind(1, mean);
+  const ValueId number = cast(x, element), mean = builder.emit("reduce_mean", {number}, {named("axes", axes)});
+  builder.bind(1, cast(mean, *stashed));
   if (!node.has_output(2)) return;
-  const ValueId deviation = builder.emit("sub", {x, mean});
+  const ValueId deviation = builder.emit("sub", {number, mean});
   const ValueId variance = builder.emit("reduce_mean", {builder.emit("mul", {deviation, deviation})}, {named("axes", axes)});
   const ValueId sum = builder.emit("add", {variance, builder.constant(element, node.real("epsilon", 1e-5))});
-  builder.bind(2, builder.emit("reciprocal", {builder.emit("sqrt", {sum})}));
+  builder.bind(2, cast(builder.emit("reciprocal", {builder.emit("sqrt", {sum})}), *stashed));
 }
 
 constexpr OnnxForm group_norm_onnx[] = {
@@ -270,7 +273,7 @@ constexpr OnnxForm group_norm_onnx[] = {
 constexpr OnnxForm instance_norm_onnx[] = {{.op_type = "InstanceNormalization", .attributes = {onnx::attribute("epsilon", "epsilon")}}};
 constexpr OnnxForm layer_norm_onnx[] = {{
     .op_type = "LayerNormalization",
-    .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("epsilon"), onnx::ignored("stash_type")},
+    .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("epsilon"), onnx::adapted_attribute("stash_type")},
     .adapt = adapt_layer_norm,
 }};
 constexpr OnnxForm rms_norm_onnx[] = {{

@@ -24,6 +24,7 @@
 /// What is constant is folded on emission, by interpreting the layer's definition; adapt functions need not care.
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,6 +38,7 @@
 namespace calotype::layers {
 
 struct Layer;
+struct OnnxSubgraph;
 class OnnxBuilder;
 
 /// Thrown where a node needs numbers that arrive at run time.
@@ -55,15 +57,15 @@ struct Supposition {
 inline constexpr int oldest_onnx_opset = 1;
 inline constexpr int newest_onnx_opset = 25;
 
-/// An attribute as the file has it. Subgraphs, sparse tensors and types are kept by name only.
+/// An attribute as the file has it. Sparse tensors and types are kept by name only.
 struct OnnxAttribute {
   struct Unreadable {
-    std::string what;  ///< "a subgraph"
+    std::string what;  ///< "a sparse tensor"
   };
   std::string name;
   /// A float is the double that is nearest to its shortest decimal text: 0.1f is 0.1.
   std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>, TensorData,
-               Unreadable>
+               std::shared_ptr<const OnnxSubgraph>, Unreadable>
       value;
 };
 
@@ -172,10 +174,13 @@ class OnnxBuilder {
   using Explain = std::function<std::string(ValueId)>;
   /// The extents that the file declares for a value of that name, or null.
   using Declared = std::function<const std::vector<std::int64_t>*(const std::string&)>;
+  /// Adds the layers of a node's body (layers/onnx_subgraph.h), which reads these values as its inputs; returns its outputs.
+  using Inline = std::function<std::vector<ValueId>(const OnnxSubgraph& body, const std::vector<ValueId>& inputs, const std::string& name)>;
   struct Surroundings {
     Emit emit;
     Explain explain;
     Declared declared;
+    Inline inline_body;
   };
 
   OnnxBuilder(Graph& graph, const OnnxNode& node, const Layer* layer, const OnnxForm& form, std::vector<ValueId> inputs,
@@ -213,6 +218,13 @@ class OnnxBuilder {
   ValueId constant(TensorData data, std::string name = {});
   ValueId constant(ElementType element, double number);  ///< a scalar
   ValueId constant(const std::vector<std::int64_t>& numbers);  ///< i64[n]
+
+  /// What the value depends on in the network: a clause for messages about numbers that are not known.
+  std::string explain(ValueId value) const { return surroundings_.explain(value); }
+  /// Adds the layers of a body of this node; `name` tells it from the node's others. Its outputs, no_value for one that nothing makes.
+  std::vector<ValueId> inline_body(const OnnxSubgraph& body, const std::vector<ValueId>& inputs, const std::string& name) {
+    return surroundings_.inline_body(body, inputs, name);
+  }
 
   /// Output i of the node is this value.
   void bind(std::size_t output, ValueId value);

@@ -9,6 +9,7 @@
 #include "ir/inline_tensor.h"
 #include "ir/number_format.h"
 #include "layers/layer.h"
+#include "layers/onnx_subgraph.h"
 #include "layers/recurrent.h"
 #include "layers/suppositions.h"
 
@@ -143,6 +144,15 @@ void adapt_lp_normalization(const OnnxNode& node, OnnxBuilder& builder) {
   builder.bind(0, builder.emit("div", {x, builder.emit(p == 1 ? "reduce_l1" : "reduce_l2", {x}, {named("axes", axes)})}));
 }
 
+/// The p norm of each channel: its largest extent is a window.
+void adapt_global_lp_pool(const OnnxNode& node, OnnxBuilder& builder) {
+  const ValueId x = builder.input(0);
+  const std::vector<std::int64_t>& extents = builder.extents(x);
+  if (extents.size() < 3) builder.fail(fmt::format("it wants batch, channels and spatial dimensions, not {}", to_text(extents)));
+  const std::vector<std::int64_t> kernel(extents.begin() + 2, extents.end());
+  builder.bind(0, builder.emit("lp_pool", {x}, {named("kernel", kernel), named("p", node.integer("p", 2))}));
+}
+
 /// (x - mean) / (sqrt(variance) + 1e-9)
 void adapt_mean_variance_normalization(const OnnxNode& node, OnnxBuilder& builder) {
   const ValueId x = builder.input(0);
@@ -171,9 +181,25 @@ constexpr OnnxForm forms[] = {
     recurrent_form("LSTM", adapt_lstm),
     recurrent_form("RNN", adapt_rnn),
     {.op_type = "CastLike", .attributes = {onnx::ignored("saturate"), onnx::ignored("round_mode")}, .adapt = adapt_cast_like},
+    {.op_type = "If",
+     .attributes = {onnx::adapted_attribute("then_branch"), onnx::adapted_attribute("else_branch")},
+     .adapt = adapt_if,
+     .note = "of a condition that is known at compile time"},
+    {.op_type = "Loop",
+     .attributes = {onnx::adapted_attribute("body")},
+     .adapt = adapt_loop,
+     .note = "of up to 1024 turns that are known at compile time"},
+    {.op_type = "Scan",
+     .since = 9,
+     .attributes = {onnx::adapted_attribute("body"), onnx::adapted_attribute("num_scan_inputs"), onnx::adapted_attribute("scan_input_axes"),
+                    onnx::adapted_attribute("scan_input_directions"), onnx::adapted_attribute("scan_output_axes"),
+                    onnx::adapted_attribute("scan_output_directions")},
+     .adapt = adapt_scan,
+     .note = "of up to 1024 turns"},
     {.op_type = "LpNormalization",
      .attributes = {onnx::adapted_attribute("axis"), onnx::adapted_attribute("p")},
      .adapt = adapt_lp_normalization},
+    {.op_type = "GlobalLpPool", .attributes = {onnx::adapted_attribute("p")}, .adapt = adapt_global_lp_pool},
     {.op_type = "Mean", .adapt = adapt_mean},
     {.op_type = "MeanVarianceNormalization", .attributes = {onnx::adapted_attribute("axes")}, .adapt = adapt_mean_variance_normalization},
     {.op_type = "Constant",

@@ -1,6 +1,9 @@
 /// \file
 /// prelu: x, or slope x where x is negative, with a learned slope for each channel, or one for all (shared=true, PyTorch's num_parameters=1).
 /// A weight that is written as an operand may have any shape that broadcasts to x; of rank 1 it walks the channels.
+#include <fmt/format.h>
+
+#include "ir/number_format.h"
 #include "layers/elementwise.h"
 #include "layers/weights.h"
 
@@ -49,8 +52,8 @@ Halide::Expr define(const Call& call, const std::vector<Tensor>& operands, const
 void adapt_prelu(const OnnxNode& node, OnnxBuilder& builder) {
   const ValueId x = builder.input(0);
   ValueId slope = builder.input(1);
-  const std::vector<std::int64_t>& extents = builder.extents(slope);
-  const std::size_t rank = builder.extents(x).size();
+  const std::vector<std::int64_t> extents = builder.extents(slope), shape = builder.extents(x);
+  const std::size_t rank = shape.size();
   // Up to opset 6 a slope of rank 1 walks the channels, as ours does; from then on it is aligned with the last dimension.
   const bool walks_channels = node.opset < 7 && extents.size() == 1;
   if (rank >= 2 && !walks_channels) {
@@ -63,7 +66,13 @@ void adapt_prelu(const OnnxNode& node, OnnxBuilder& builder) {
     else if (extents.size() == 1 && extents[0] > 1)
       slope = builder.emit("reshape", {slope}, {named("shape", aligned)});
   }
-  builder.bind(0, builder.emit("prelu", {x, slope}));
+  if (rank >= 2) return builder.bind(0, builder.emit("prelu", {x, slope}));
+  // Without channels: a row of a batch of one, whose numbers are the channels.
+  const std::int64_t numbers = builder.type(x).elements();
+  const ValueId row = builder.emit("reshape", {x}, {named("shape", std::vector<std::int64_t>{1, numbers})});
+  if (extents.size() > rank) builder.fail(fmt::format("a slope of shape {} does not broadcast to {}", to_text(extents), to_text(shape)));
+  if (extents.empty()) slope = builder.emit("reshape", {slope}, {named("shape", std::vector<std::int64_t>{1})});
+  builder.bind(0, builder.emit("reshape", {builder.emit("prelu", {row, slope})}, {named("shape", shape)}));
 }
 
 constexpr OnnxForm prelu_onnx[] = {{.op_type = "PRelu", .adapt = adapt_prelu}};

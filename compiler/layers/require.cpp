@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include "ir/number_format.h"
 
 #include "layers/reduction.h"
 #include "runtime/include/calotype/types.h"
@@ -24,6 +25,21 @@ std::vector<TensorType> infer_require(const Call& call) {
     call.fail(fmt::format("require wants bool, but {} is {}", call.operand(0).name, name_of(call.type(0).element)));
   }
   return {{ElementType::boolean, {}}};
+}
+
+std::string explain_require(const Call& call) {
+  const auto written =
+      std::find_if(call.op().attributes.begin(), call.op().attributes.end(), [](const auto& a) { return a.name == "says"; });
+  const auto* says = written == call.op().attributes.end() ? nullptr : std::get_if<std::string>(&written->value.value);
+  return fmt::format("wants {}; otherwise run returns CALOTYPE_SHAPE_MISMATCH",
+                     says == nullptr ? "what the network was compiled for" : *says);
+}
+
+std::string explain_between(const Call& call) {
+  const std::vector<std::int64_t> least = call.integers("least"), most = call.integers("most");
+  const std::string range = least.size() == 1 ? fmt::format("numbers from {} to {}", least[0], most[0])
+                                              : fmt::format("rows of numbers from {} to {}", to_text(least), to_text(most));
+  return fmt::format("wants {}; otherwise run returns CALOTYPE_INDEX_OUT_OF_RANGE", range);
 }
 
 std::vector<TensorType> infer_between(const Call& call) {
@@ -105,6 +121,7 @@ extern constinit const Layer require = {
     .arguments = {optional("says", ArgumentKind::text)},
     .traits = check_traits,
     .infer = infer_require,
+    .explain = explain_require,
 };
 extern constinit const Layer require_between = {
     .name = "require_between",
@@ -112,6 +129,7 @@ extern constinit const Layer require_between = {
     .arguments = {required("least", ArgumentKind::integers), required("most", ArgumentKind::integers)},
     .traits = check_traits,
     .infer = infer_between,
+    .explain = explain_between,
 };
 
 extern constinit const Definition require_definition = {"require", define_require};

@@ -58,6 +58,19 @@ TEST(Import, ABatchThatStatementsDependOnIsANumber) {
   EXPECT_EQ(text.substr(0, text.find(')')), "network batch_in_constant(x: f32[1, 3]");
 }
 
+TEST(Import, SizesThatNoStatementDependsOnStayOpen) {
+  EXPECT_EQ(import_of("shape_chain").text,
+            "network shape_chain(x: f32[N, 3, H, 4]) -> y {\n"
+            "  y = reshape(x, shape=[0, -1, 6])\n"
+            "}\n");
+}
+
+TEST(Import, ASizeThatStatementsDependOnMustBeGiven) {
+  EXPECT_EQ(refusal_of([] { import_of("size_in_statement"); }).text, "symbol 'W' has no value; give it with --set W=...");
+  const std::string text = import_of("size_in_statement", {"W=5"}).text;
+  EXPECT_EQ(text.substr(0, text.find(')')), "network size_in_statement(x: f32[1, 5]");
+}
+
 TEST(Import, ABatchThatAReshapeKeepsStaysOpen) {
   const Imported imported = import_of("shape_chain", {"H=2"});
   EXPECT_EQ(imported.text,

@@ -181,3 +181,72 @@ np.save(os.path.join(HERE, "external.x.npy"), np.float32([[1, 0, 0], [0, 1, 1]])
 np.save(os.path.join(HERE, "external.y.npy"), np.float32([[0, 1, 2, 3], [12, 14, 16, 18]]))
 external.external_data[0].value = "../external.bin"
 save("external_outside", [node("MatMul", ["x", "w"], ["y"])], [value("x", [2, 3])], [value("y", [2, 4])], [external], check=False)
+
+# Corners: an operand without elements before one with, slopes of few dimensions, a window over everything, NaN beside a threshold, statistics that are f32
+# whatever x is.
+save("empty_part", [node("Concat", ["x", "none", "some"], ["y"], axis=0)], [value("x", [2])], [value("y", [5])],
+     [tensor("none", np.float32([])), tensor("some", np.float32([3, 4, 5]))], {"x": picture(2)})
+save("prelu_of_rank_1", [node("PRelu", ["x", "slope"], ["y"])], [value("x", [4])], [value("y", [4])],
+     [tensor("slope", np.float32([0.5, 2, -1, 3]))], {"x": np.float32([-1, -2, 3, -4])})
+save("prelu_of_a_number", [node("PRelu", ["x", "slope"], ["y"])], [value("x", [])], [value("y", [])],
+     [tensor("slope", np.float32(0.5))], {"x": np.array(-3, np.float32)})
+save("global_lp_pool", [node("GlobalLpPool", ["x"], ["y"], p=1)], [value("x", [2, 3, 2, 4])], [value("y", [2, 3, 1, 1])], [],
+     {"x": picture(2, 3, 2, 4)})
+save("nan_is_not_more", [node("Shrink", ["x"], ["shrunk"], lambd=0.5, bias=0.25), node("ThresholdedRelu", ["x"], ["cut"], alpha=0.5)],
+     [value("x", [5])], [value("shrunk", [5]), value("cut", [5])], [], {"x": np.float32([np.nan, np.inf, -np.inf, 0.25, 2])})
+save("stashed_statistics", [node("LayerNormalization", ["x", "scale"], ["y", "mean", "deviation"])], [value("x", [2, 4], TensorProto.DOUBLE)],
+     [value("y", [2, 4], TensorProto.DOUBLE), value("mean", [2, 1]), value("deviation", [2, 1])],
+     [tensor("scale", np.float64([1, 2, 0.5, 1]))], {"x": picture(2, 4).astype(np.float64)})
+
+# Control flow. The condition of the first is of shapes alone, as exporters write it; its branch reads a value of the graph around it, has a weight of
+# its own and another If inside. Names inside of bodies are those of values outside.
+def body(name, nodes, inputs, outputs, tensors=()):
+    return helper.make_graph(nodes, name, inputs, outputs, list(tensors))
+
+
+BOOL = TensorProto.BOOL
+inner = [body("deep", [node("Mul", ["twice", "w"], ["deep"])], [], [value("deep", None)], [tensor("w", np.float32([3]))]),
+         body("flat", [node("Neg", ["twice"], ["flat"])], [], [value("flat", None)])]
+save("if_of_shape", [
+    node("Shape", ["x"], ["shape"]), node("Size", ["shape"], ["rank"]), node("Equal", ["rank", "two"], ["is_matrix"]),
+    node("Not", ["is_matrix"], ["is_other"]), node("Mul", ["x", "factor"], ["twice"]),
+    node("If", ["is_matrix"], ["picked"],
+         then_branch=body("then", [node("Add", ["twice", "w"], ["sum"]), node("If", ["is_other"], ["z"], then_branch=inner[1], else_branch=inner[0]),
+                                   node("Add", ["sum", "z"], ["both"])], [], [value("both", None)], [tensor("w", np.float32([1, 2, 3]))]),
+         else_branch=body("else", [node("Sub", ["twice", "w"], ["both"])], [], [value("both", None)], [tensor("w", np.float32([1]))])),
+    node("Add", ["picked", "w"], ["y"]),
+], [value("x", ["N", 3])], [value("y", ["N", 3])], [tensor("two", np.int64(2)), tensor("factor", np.float32([2])), tensor("w", np.float32([10]))],
+    {"x": picture(2, 3)}, check=False)
+save("if_at_run_time", [node("If", ["flag"], ["y"], then_branch=body("then", [node("Neg", ["x"], ["a"])], [], [value("a", [2])]),
+                             else_branch=body("else", [node("Abs", ["x"], ["a"])], [], [value("a", [2])]))],
+     [value("x", [2]), value("flag", [], BOOL)], [value("y", [2])])
+save("if_unsupported", [node("If", ["flag"], ["y"], then_branch=body("then", [node("NonExistent", ["x"], ["a"], name="inside")], [], [value("a", [2])]),
+                             else_branch=body("else", [node("Abs", ["x"], ["a"])], [], [value("a", [2])]))],
+     [value("x", [2])], [value("y", [2])], [tensor("flag", np.array(True))], check=False)
+
+step = body("step", [
+    node("Cast", ["i"], ["number"], to=F), node("Add", ["state", "number"], ["moved"]), node("Mul", ["moved", "w"], ["next"]),
+    node("Less", ["i", "limit"], ["again"]), node("Add", ["x", "next"], ["part"]),
+], [value("i", [], I64), value("go", [], BOOL), value("state", [2])], [value("again", [], BOOL), value("next", [2]), value("part", [2])],
+    [tensor("w", np.float32([0.5, 2]))])
+counted = body("step", [node("Identity", ["go"], ["again"])] + [n for n in step.node if n.op_type != "Less"], list(step.input), list(step.output),
+               list(step.initializer))
+flag = tensor("go_on", np.array(True))
+for name, what, turns, more in (("loop_counted", counted, np.int64(3), []), ("loop_until", step, np.int64(2**63 - 1), [tensor("limit", np.int64(2))])):
+    save(name, [node("Loop", ["turns", "go_on", "x"], ["y", "parts"], body=what)], [value("x", [2])], [value("y", [2]), value("parts", ["T", 2])],
+         [tensor("turns", turns), flag] + more, {"x": picture(2)})
+endless = body("step", [node("Identity", ["go"], ["again"]), node("Identity", ["state"], ["next"])],
+               [value("i", [], I64), value("go", [], BOOL), value("state", [2])], [value("again", [], BOOL), value("next", [2])])
+save("loop_endless", [node("Loop", ["", "", "x"], ["y"], body=endless)], [value("x", [2])], [value("y", [2])])
+save("loop_at_run_time", [node("Loop", ["turns", "", "x"], ["y"], body=endless)], [value("x", [2]), value("turns", [], I64)], [value("y", [2])])
+
+walk = body("walk", [node("Add", ["sum", "row"], ["next"]), node("Mul", ["next", "column"], ["part"]), node("Identity", ["next"], ["all"])],
+            [value("sum", [3]), value("row", [3]), value("column", [3])], [value("next", [3]), value("part", [3]), value("all", [3])])
+save("scan", [node("Scan", ["start", "x", "z"], ["last", "parts", "all"], body=walk, num_scan_inputs=2, scan_input_axes=[0, 1],
+                   scan_input_directions=[0, 1], scan_output_axes=[1, 0], scan_output_directions=[1, 0])],
+     [value("start", [3]), value("x", [4, 3]), value("z", [3, 4])], [value("last", [3]), value("parts", [3, 4]), value("all", [4, 3])], [],
+     {"start": picture(3), "x": picture(4, 3), "z": picture(3, 4)})
+
+# A size that a statement depends on.
+save("size_in_statement", [node("Shape", ["x"], ["shape"]), node("ConstantOfShape", ["shape"], ["ones"], value=tensor("", np.float32([1]))),
+                           node("Concat", ["x", "ones"], ["y"], axis=0)], [value("x", [1, "W"])], [value("y", [2, "W"])])

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "frontend/onnx/declared_shapes.h"
+#include "frontend/onnx/subgraphs.h"
 #include "frontend/onnx/suppose.h"
 #include "layers/layer.h"
 #include "passes/passes.h"
@@ -19,17 +20,23 @@ namespace {
 using layers::OnnxBuilder;
 using layers::OnnxMatch;
 
+/// Loops are written out up to that many layers.
+constexpr std::size_t op_limit = 200'000;
+
+/// Thrown by a node whose body has failed: what there is to say is said of the nodes inside.
+struct BodyFailed {};
+
 /// What a message calls the node.
 std::string title_of(const OnnxNode& node) { return node.name.empty() && !node.outputs.empty() ? node.outputs.front() : node.name; }
 
-/// Every operator of the file that no layer lists, with its number of nodes and the first of them.
-std::vector<Diagnostic> unsupported_operators(const Model& model) {
+/// Every operator that no layer lists, with its number of nodes and the first of them.
+std::vector<Diagnostic> unsupported_operators(const std::vector<OnnxNode>& nodes) {
   struct Found {
     const OnnxNode* first;
     std::size_t count;
   };
   std::map<std::string, Found> missing;
-  for (const OnnxNode& node : model.nodes) {
+  for (const OnnxNode& node : nodes) {
     const bool is_known = node.domain.empty() && layers::find_onnx_form(node.op_type, node.opset).form != nullptr;
     if (is_known) continue;
     const auto [at, is_new] =
@@ -41,11 +48,11 @@ std::vector<Diagnostic> unsupported_operators(const Model& model) {
     const OnnxNode& node = *found.first;
     Diagnostic diagnostic;
     diagnostic.fault = Fault::unsupported;
-    const std::string nodes = found.count == 1 ? fmt::format("node '{}'", title_of(node))
+    const std::string where = found.count == 1 ? fmt::format("node '{}'", title_of(node))
                                                : fmt::format("{} nodes, the first is '{}'", found.count, title_of(node));
-    diagnostic.message = fmt::format("operator {} is not supported ({})", operation, nodes);
+    diagnostic.message = fmt::format("operator {} is not supported ({})", operation, where);
     if (node.domain.empty() && layers::is_onnx_operator(node.op_type)) {
-      diagnostic.message = fmt::format("operator {} is not supported at opset {} ({})", operation, node.opset, nodes);
+      diagnostic.message = fmt::format("operator {} is not supported at opset {} ({})", operation, node.opset, where);
     }
     diagnostics.push_back(std::move(diagnostic));
   }
@@ -85,7 +92,8 @@ class Walk {
   ValueId find(const std::string& name) {
     const auto known = values_.find(name);
     if (known != values_.end()) return known->second;
-    const auto tensor = model_.tensors.find(name);
+    const auto inner = body_tensors_.find(name);
+    const auto tensor = inner != body_tensors_.end() ? inner : model_.tensors.find(name);
     if (tensor == model_.tensors.end()) return no_value;
     Value value;
     value.name = name;
@@ -120,9 +128,33 @@ class Walk {
         return convert(node, std::move(inputs));
       } catch (const Failure& failure) {
         report(node, failure);
+      } catch (const BodyFailed&) {
+        // Reported.
       }
     }
     failed_.insert(node.outputs.begin(), node.outputs.end());
+  }
+
+  /// The nodes of a body among the others. Values of one that is known to fail are no_value.
+  std::vector<ValueId> inline_body(const OnnxNode& node, const layers::OnnxSubgraph& written, const std::vector<ValueId>& inputs,
+                                   const std::string& name) {
+    const std::string base = node.outputs.empty() ? node.name : node.outputs.front();
+    const layers::OnnxSubgraph body = with_prefix(written, fmt::format("{}/{}/", base, name), base + "/");
+    if (inputs.size() != body.inputs.size())
+      throw Failure(Fault::input, fmt::format("its body takes {} inputs, not {}", body.inputs.size(), inputs.size()));
+    if (std::vector<Diagnostic> missing = unsupported_operators(body.nodes); !missing.empty()) throw Failure(std::move(missing));
+    for (const auto& [tensor, numbers] : body.tensors) body_tensors_.emplace(tensor, numbers);
+    for (std::size_t i = 0; i < inputs.size(); ++i) values_.emplace(body.inputs[i], inputs[i]);
+    const std::size_t before = diagnostics_.size();
+    for (const OnnxNode& inner : body.nodes) {
+      convert(inner);
+      if (diagnostics_.size() > before || graph_.ops.size() > op_limit) break;
+    }
+    if (graph_.ops.size() > op_limit) throw Failure(Fault::unsupported, fmt::format("written out it has more than {} layers", op_limit));
+    if (diagnostics_.size() > before) throw BodyFailed{};
+    std::vector<ValueId> outputs;
+    for (const std::string& output : body.outputs) outputs.push_back(find(output));
+    return outputs;
   }
 
   OnnxBuilder builder_for(const OnnxNode& node, std::vector<ValueId> inputs) {
@@ -133,7 +165,8 @@ class Walk {
             *match.form,
             std::move(inputs),
             {[this](Op op) { return emit(std::move(op)); }, [this](ValueId value) { return explain(value); },
-             [this](const std::string& name) { return declared(name); }}};
+             [this](const std::string& name) { return declared(name); },
+             [this, &node](const auto& body, const auto& from, const auto& name) { return inline_body(node, body, from, name); }}};
   }
 
   /// What the node's outputs are.
@@ -277,6 +310,7 @@ class Walk {
   const Model& model_;
   const Evaluate& evaluate_;
   std::unordered_map<std::string, ValueId> values_;
+  std::map<std::string, Numbers, std::less<>> body_tensors_;  ///< initializers of bodies
   const std::vector<std::int64_t>* declared(const std::string& name) const {
     const auto found = declared_.find(name);
     return found == declared_.end() ? nullptr : &found->second;
@@ -331,7 +365,8 @@ Graph interface_of(Model model) {
 
 void convert(Graph& graph, const Evaluate& evaluate) {
   const std::shared_ptr<const Model> model = std::exchange(graph.unconverted, nullptr);
-  if (std::vector<Diagnostic> diagnostics = unsupported_operators(*model); !diagnostics.empty()) throw Failure(std::move(diagnostics));
+  if (std::vector<Diagnostic> diagnostics = unsupported_operators(model->nodes); !diagnostics.empty())
+    throw Failure(std::move(diagnostics));
   Walk(graph, *model, evaluate).run();
   passes::remove_dead(graph);
   copy_plain_results(graph);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "frontend/onnx/subgraphs.h"
+
 namespace calotype::frontend::onnx {
 namespace {
 
@@ -19,6 +21,7 @@ class Expander {
     if (function == functions_.end()) {
       if (nodes_.size() >= node_limit) throw Failure(Fault::input, fmt::format("functions expand to more than {} nodes", node_limit));
       nodes_.push_back(node);
+      for (OnnxAttribute& attribute : nodes_.back().attributes) expand_body(attribute, depth);
       return;
     }
     if (depth == depth_limit)
@@ -30,6 +33,17 @@ class Expander {
   std::vector<OnnxNode> take() { return std::move(nodes_); }
 
  private:
+  /// Calls within the body of a control-flow node.
+  void expand_body(OnnxAttribute& attribute, int depth) {
+    auto* body = std::get_if<std::shared_ptr<const layers::OnnxSubgraph>>(&attribute.value);
+    if (body == nullptr) return;
+    Expander inner(functions_);
+    for (const OnnxNode& node : (*body)->nodes) inner.expand(node, depth + 1);
+    auto expanded = std::make_shared<layers::OnnxSubgraph>(**body);
+    expanded->nodes = inner.take();
+    *body = std::move(expanded);
+  }
+
   void call(const OnnxNode& node, const Function& function, int depth) {
     const std::string prefix = fmt::format("{}/", node.name.empty() ? fmt::format("{}_{}", node.op_type, ++count_) : node.name);
     std::map<std::string, std::string> names;  // of the body, as the caller knows them
@@ -49,8 +63,7 @@ class Expander {
     for (std::size_t i = 0; i < function.nodes.size(); ++i) {
       OnnxNode inner = function.nodes[i];
       inner.name = prefix + inner.name;
-      for (std::string& input : inner.inputs) input = outer(input);
-      for (std::string& output : inner.outputs) output = outer(output);
+      rename(inner, outer);
       for (const Function::Reference& reference : function.references) {
         if (reference.node != i) continue;
         const OnnxAttribute* value = node.find(reference.reference);

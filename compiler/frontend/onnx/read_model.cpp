@@ -13,6 +13,7 @@
 #include "frontend/onnx/large_tensors.h"
 #include "frontend/onnx/model.h"
 #include "frontend/onnx/tensor.h"
+#include "layers/onnx_subgraph.h"
 #include "onnx-ml.pb.h"
 
 namespace calotype::frontend::onnx {
@@ -148,15 +149,34 @@ class Reader {
     node.outputs.assign(proto.output().begin(), proto.output().end());
     for (const ::onnx::AttributeProto& attribute : proto.attribute()) {
       if (!attribute.ref_attr_name().empty()) {
+        if (depth_ > 0)
+          throw Failure(Fault::unsupported,
+                        fmt::format("{}: attribute {} within a subgraph refers to one of a function", proto.name(), attribute.name()));
         if (function != nullptr) function->references.push_back({place, attribute.name(), attribute.ref_attr_name()});
         continue;
       }
-      node.attributes.push_back(read_attribute(attribute));
+      node.attributes.push_back(read_attribute(attribute, opsets));
     }
     return node;
   }
 
-  OnnxAttribute read_attribute(const ::onnx::AttributeProto& proto) {
+  /// The body of a control-flow node.
+  std::shared_ptr<const layers::OnnxSubgraph> read_subgraph(const ::onnx::GraphProto& graph, const std::map<std::string, int>& opsets) {
+    auto subgraph = std::make_shared<layers::OnnxSubgraph>();
+    if (graph.sparse_initializer_size() > 0) throw Failure(Fault::unsupported, "sparse initializers are not supported");
+    for (const ::onnx::TensorProto& tensor : graph.initializer()) {
+      if (!subgraph->tensors.emplace(tensor.name(), read_tensor(tensor, proto_, files_)).second)
+        throw Failure(Fault::input, fmt::format("two initializers are named {}", tensor.name()));
+    }
+    for (const ::onnx::ValueInfoProto& input : graph.input()) subgraph->inputs.push_back(input.name());
+    for (const ::onnx::ValueInfoProto& output : graph.output()) subgraph->outputs.push_back(output.name());
+    ++depth_;
+    for (const ::onnx::NodeProto& node : graph.node()) subgraph->nodes.push_back(read_node(node, opsets, nullptr, 0));
+    --depth_;
+    return subgraph;
+  }
+
+  OnnxAttribute read_attribute(const ::onnx::AttributeProto& proto, const std::map<std::string, int>& opsets) {
     OnnxAttribute attribute{proto.name(), OnnxAttribute::Unreadable{"empty"}};
     switch (proto.type()) {
       case ::onnx::AttributeProto::INT: attribute.value = static_cast<std::int64_t>(proto.i()); break;
@@ -179,8 +199,8 @@ class Reader {
           attribute.value = read_tensor(proto.t(), proto_, files_).read();
         }
         break;
-      case ::onnx::AttributeProto::GRAPH:
-      case ::onnx::AttributeProto::GRAPHS: attribute.value = OnnxAttribute::Unreadable{"a subgraph"}; break;
+      case ::onnx::AttributeProto::GRAPH: attribute.value = read_subgraph(proto.g(), opsets); break;
+      case ::onnx::AttributeProto::GRAPHS: attribute.value = OnnxAttribute::Unreadable{"several subgraphs"}; break;
       case ::onnx::AttributeProto::SPARSE_TENSOR:
       case ::onnx::AttributeProto::SPARSE_TENSORS: attribute.value = OnnxAttribute::Unreadable{"a sparse tensor"}; break;
       default: attribute.value = OnnxAttribute::Unreadable{"of a kind that is not read"};
@@ -194,8 +214,9 @@ class Reader {
       Function function;
       function.inputs.assign(proto.input().begin(), proto.input().end());
       function.outputs.assign(proto.output().begin(), proto.output().end());
-      for (const ::onnx::AttributeProto& attribute : proto.attribute_proto()) function.defaults.push_back(read_attribute(attribute));
       const std::map<std::string, int> opsets = versions(proto.opset_import());
+      for (const ::onnx::AttributeProto& attribute : proto.attribute_proto())
+        function.defaults.push_back(read_attribute(attribute, opsets));
       for (const ::onnx::NodeProto& node : proto.node())
         function.nodes.push_back(read_node(node, opsets, &function, function.nodes.size()));
       functions.emplace(function_key(domain_name(proto.domain()), proto.name(), proto.overload()), std::move(function));
@@ -206,6 +227,7 @@ class Reader {
   std::shared_ptr<const Proto> proto_;
   std::vector<std::optional<formats::MappedFile>> raw_;
   ExternalData files_;
+  int depth_ = 0;  ///< of subgraphs
   Model model_;
 };
 

@@ -107,6 +107,16 @@ for mode in ("avg", "max"):
                   {"x": pooled, "r": rois, "b": batches},
                   onnx_runtime("RoiAlign", [pooled.value, rois.value, batches.value], mode=mode, output_height=2, output_width=3, sampling_ratio=samples,
                                spatial_scale=0.8, coordinate_transformation_mode=half), 1e-5)
+# As many samples as a cell covers: regions smaller than a cell of x, with many samples a cell, far beyond x, and beside it.
+rois, batches = Tensor(np.array([[0, 0, 3, 4], [1, 1, 1.25, 1.5], [-90, -70, 160, 140], [-200, 0, 60, 4], [9, 9, 20, 20], [4, 4, 2, 2]], np.float32)), \
+    integers([1, 0, 1, 0, 0, 1])
+for mode in ("avg", "max"):
+    for half in ("half_pixel", "output_half_pixel"):
+        check(f"roi align {mode} adaptive {half}",
+              f"roi_align(x, r, b, height=2, width=3, samples=0, scale=0.8, mode={mode}, half_pixel={'true' if half == 'half_pixel' else 'false'})",
+              {"x": pooled, "r": rois, "b": batches},
+              onnx_runtime("RoiAlign", [pooled.value, rois.value, batches.value], mode=mode, output_height=2, output_width=3, sampling_ratio=0,
+                           spatial_scale=0.8, coordinate_transformation_mode=half), 1e-5)
 check("pad with an operand", "pad(x, f, amount=[1, 0, 0, 2])", {"x": random([2, 3], 1, "i64"), "f": integers(9007199254740993)},
       np.pad(random([2, 3], 1, "i64").value, ((1, 0), (0, 2)), constant_values=9007199254740993))
 
