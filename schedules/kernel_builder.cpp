@@ -160,6 +160,13 @@ const plan::Buffer& KernelBuilder::input_buffer(int position) const {
   return plan_.buffer(kernel_.inputs[static_cast<std::size_t>(position)]);
 }
 
+const Halide::ImageParam& KernelBuilder::view_input(int position, const std::vector<std::int64_t>& extents) {
+  Halide::ImageParam& parameter = inputs_[static_cast<std::size_t>(position)];
+  parameter = Halide::ImageParam(parameter.type(), static_cast<int>(extents.size()), parameter.name());
+  fix_memory(parameter, packed_storage(extents));
+  return parameter;
+}
+
 bool KernelBuilder::has_pad_lanes() const {
   const plan::Buffer& output = output_buffer();
   return output.layout.family == plan::Layout::Family::blocked && output.type.extents[1] % point_.lanes != 0;

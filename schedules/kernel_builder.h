@@ -38,6 +38,9 @@ class KernelBuilder {
   const Halide::ImageParam& input(int position) const { return inputs_[static_cast<std::size_t>(position)]; }
   const std::vector<Halide::ImageParam>& inputs() const { return inputs_; }
   const plan::Buffer& input_buffer(int position) const;
+  /// Makes input `position`, which is planar without a halo, a parameter of other extents (innermost first) over the same numbers. To be called
+  /// first; `read` and `evaluate` no longer know that input.
+  const Halide::ImageParam& view_input(int position, const std::vector<std::int64_t>& extents);
   const plan::Buffer& output_buffer() const { return plan_.buffer(kernel_.output); }
   /// The position among the inputs of an operand of the kernel's op number `op`, or -1 if it is absent or made inside the kernel.
   int position_of(int op, std::string_view operand) const;

@@ -77,6 +77,10 @@ const Template& find_template(std::string_view name);
 /// Can the kernel's spatial dimensions be walked as one (see can_flatten)? Recorded by choose_implementations as the parameter "flat".
 inline constexpr const char* flat_parameter = "flat";
 
+/// Not 0: Halide may contract the kernel's sums and products (see is_contraction in codegen/kernel.cpp), which is what makes exponentials fast. For
+/// templates that write everything else with layers/arithmetic.h.
+inline constexpr const char* relaxed_parameter = "relaxed";
+
 /// Wishes for everything but the anchor's own tensors: operands of the result's shape lie as the output does, others as they are.
 std::vector<Wish> epilogue_wishes(const Question& question, const plan::Layout& output);
 

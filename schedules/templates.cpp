@@ -25,6 +25,7 @@ constexpr auto all = std::to_array<Template>({
     cpu::pool,
     cpu::dense,
     cpu::matmul,
+    cpu::rows,
     cpu::generic,
 });
 

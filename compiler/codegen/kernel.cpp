@@ -56,7 +56,9 @@ Halide::Target halide_target(const plan::Plan& plan, const plan::Kernel& kernel,
   Halide::Target halide(target.text);
   for (const Feature feature : {Feature::NoRuntime, Feature::NoAsserts, Feature::NoBoundsQuery, Feature::UserContext})
     halide.set_feature(feature);
-  if (!is_contraction(plan, kernel)) halide.set_feature(Feature::StrictFloat);
+  const auto relaxed = kernel.parameters.find(schedules::relaxed_parameter);
+  const bool is_relaxed = relaxed != kernel.parameters.end() && relaxed->second != 0;
+  if (!is_contraction(plan, kernel) && !is_relaxed) halide.set_feature(Feature::StrictFloat);
   return halide;
 }
 

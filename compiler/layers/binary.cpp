@@ -52,6 +52,15 @@ void adapt_variadic(const OnnxNode&, OnnxBuilder& builder) {
   builder.bind(0, builder.input_count() == 1 ? builder.input(0) : builder.emit(builder.statement()));
 }
 
+/// x to the power of one known number, where that is no more than a product or a root of x; else nothing is emitted.
+ValueId emit_simple_power(OnnxBuilder& builder, ValueId base, double exponent) {
+  if (exponent == 1) return base;
+  if (exponent == 2) return builder.emit("mul", {base, base});
+  if (exponent == 3 && bytes_of(builder.type(base).element) >= 4) return builder.emit("mul", {builder.emit("mul", {base, base}), base});
+  if (exponent == -1) return builder.emit("reciprocal", {base});
+  return no_value;
+}
+
 /// The exponent may be of another type.
 void adapt_pow(const OnnxNode&, OnnxBuilder& builder) {
   const ValueId base = builder.input(0);
@@ -64,6 +73,10 @@ void adapt_pow(const OnnxNode&, OnnxBuilder& builder) {
     };
     const ValueId power = builder.emit("pow", {as_double(base), as_double(exponent)});
     return builder.bind(0, builder.emit("cast", {power}, {named_word("type", name_of(element))}));
+  }
+  if (builder.is_known(exponent) && builder.type(exponent).elements() == 1 && builder.type(exponent).rank() <= builder.type(base).rank()) {
+    const ValueId simple = emit_simple_power(builder, base, builder.reals(1).front());
+    if (simple != no_value) return builder.bind(0, simple);
   }
   if (builder.type(exponent).element != element) exponent = builder.emit("cast", {exponent}, {named_word("type", name_of(element))});
   builder.bind(0, builder.emit("pow", {base, exponent}));

@@ -37,6 +37,8 @@ std::optional<Choice> choose_dense(const Question& question);
 Halide::Func build_dense(KernelBuilder& builder);
 std::optional<Choice> choose_matmul(const Question& question);
 Halide::Func build_matmul(KernelBuilder& builder);
+std::optional<Choice> choose_rows(const Question& question);
+Halide::Func build_rows(KernelBuilder& builder);
 
 inline constexpr Template identity = {"identity", choose_identity, build_identity};
 inline constexpr Template join = {"join", choose_join, build_join};
@@ -52,6 +54,7 @@ inline constexpr Template conv_transpose = {"conv_transpose", choose_conv_transp
 inline constexpr Template pool = {"pool", choose_pool, build_pool};
 inline constexpr Template dense = {"dense", choose_dense, build_dense};
 inline constexpr Template matmul = {"matmul", choose_matmul, build_matmul};
+inline constexpr Template rows = {"rows", choose_rows, build_rows};
 inline constexpr Template generic = {"generic", choose_generic, build_generic};
 
 }  // namespace calotype::schedules::cpu
