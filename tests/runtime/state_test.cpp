@@ -115,6 +115,21 @@ struct ThreadPerCall {
   }
 };
 
+/// States above 1 MB lie in huge pages where the system has some: each size around the borders, with an executor that uses the last worker.
+TEST(State, IsWholeWhateverItsSize) {
+  const auto backwards = [](void* self, int tasks, void (*task)(void*, int, int), void* data) {
+    for (int index = tasks; index-- > 0;) task(data, index, *static_cast<int*>(self));
+  };
+  for (int threads : {260, 264, 280, 520, 540, 560, 800, 1024}) {
+    calotype_options options = with_threads(threads);
+    int last = threads - 1;
+    options.executor = {backwards, &last};
+    const State state = open(options);
+    ASSERT_NE(state, nullptr);
+    expect_right(state.get());
+  }
+}
+
 TEST_P(StateOf, RunsOnTheCallersExecutor) {
   ThreadPerCall executor = {GetParam()};
   calotype_options options = with_threads(GetParam());
@@ -271,7 +286,7 @@ TEST_P(StateOf, IgnoresAndRestoresTheCallersFloatingPointModes) {
   const State state = open(with_threads(GetParam()));
   Arrays arrays;
   for (auto& x : arrays.x) x = std::ldexp(1.0F, -140);  // 2.5 times this denormal is exact
-  arrays.x[0] = 1.0F + std::ldexp(1.0F, -23);           // 2.5 times this one is rounded
+  arrays.x[0] = 1.0F + std::ldexp(1.0F, -23);  // 2.5 times this one is rounded
   const float expected = model::factor * arrays.x[0];
   const model::Io io = arrays.io();
   const unsigned before = _mm_getcsr();
