@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "ir/checked.h"
+#include "schedules/merge.h"
 #include "schedules/template.h"
 #include "schedules/weight_room.h"
 
@@ -101,6 +102,7 @@ Decision first_match(const Chooser& chooser, const Question& question) {
   const bool wants_blocks = chooser.read_in_blocks.contains(question.kernel.output_value);
   for (const Template& candidate : templates()) {
     if (question.variant != 0 && candidate.variants == nullptr) continue;
+    if ((question.kernel.anchors.size() > 1) != (candidate.merges != nullptr)) continue;
     std::optional<Choice> choice = candidate.choose(question);
     if (!choice) continue;
     Decision decision{&candidate, std::move(*choice)};
@@ -128,6 +130,7 @@ void decide(Chooser& chooser, const Question& question) {
 /// All that templates offer for a kernel beyond what they do unasked, if it saves time.
 std::vector<Variant> variants_of(const Question& question, std::int64_t only) {
   std::vector<Variant> variants;
+  if (question.kernel.anchors.size() > 1) return variants;
   for (const Template& candidate : templates()) {
     if (candidate.variants == nullptr) continue;
     const std::vector<Variant> more = candidate.variants(question);
@@ -281,6 +284,7 @@ BufferId output_for(Chooser& chooser, const plan::Kernel& kernel, const Choice& 
 }  // namespace
 
 void choose_implementations(plan::Plan& plan, const plan::Target& target, const ChooseOptions& options) {
+  merge_kernels(plan, target, options.merge_all);
   Chooser chooser = decide_all(plan, target, options);
   unify_halos_of_joins(chooser);
   place_joins(chooser);

@@ -11,6 +11,8 @@ namespace calotype::schedules {
 struct ChooseOptions {
   bool exact = false;       ///< --accuracy exact: no reformulations such as Winograd
   double size_limit = 2.5;  ///< packed weights may take this many times the bytes of the weights (and a megabyte, for small networks)
+  bool merge_all =
+      false;  ///< kernels are merged (schedules/merge.h) wherever that is possible, whatever it costs. For tests and measurements
   std::int64_t only_variant = 0;  ///< not 0: kernels get that variant or none, whatever it costs. For tests and measurements
 };
 

@@ -235,7 +235,7 @@ Expr KernelBuilder::zero_pad_lanes(Expr value) const {
 }
 
 Expr KernelBuilder::finish(Expr anchor) {
-  for (std::size_t op = 1; op < kernel_.ops.size(); ++op) anchor = evaluate(static_cast<int>(op), anchor);
+  for (std::size_t op = kernel_.anchors.back() + 1; op < kernel_.ops.size(); ++op) anchor = evaluate(static_cast<int>(op), anchor);
   return zero_pad_lanes(std::move(anchor));
 }
 

@@ -50,7 +50,7 @@ class KernelBuilder {
   Halide::Expr read(int position, const layers::Index& index) const;
   /// What the kernel's op number `op` makes at the point; op 0 by its definition, later ones from `before`, the value of the op before.
   Halide::Expr evaluate(int op, const Halide::Expr& before);
-  /// The kernel's result at the point, given the anchor's: all later ops, then zero in the pad lanes.
+  /// The kernel's result at the point, given the last anchor's: all later ops, then zero in the pad lanes.
   Halide::Expr finish(Halide::Expr anchor);
 
   /// Declares `output` over the point's variables and fixes its memory.

@@ -63,11 +63,17 @@ struct Variant {
   std::int64_t bytes = 0;  ///< by which packed weights outgrow those of what runs without variant
 };
 
+/// Kernels that could become one: each reads the result of the one before it, which nothing else reads.
+using Chain = std::vector<const plan::Kernel*>;
+
 struct Template {
   std::string_view name;
   std::optional<Choice> (*choose)(const Question&) = nullptr;  ///< nothing where the template does not match
   Halide::Func (*build)(KernelBuilder&) = nullptr;
   std::vector<Variant> (*variants)(const Question&) = nullptr;  ///< asked before `choose`; null: the template has none
+  /// Does it save time to run the chain as one kernel (or, whatever it costs, is it possible)? Null: the template takes no merged kernels; else it
+  /// takes no others.
+  bool (*merges)(const plan::Plan&, const plan::Target&, const Chain&, bool whatever_it_costs) = nullptr;
 };
 
 /// All templates for that target's kind, most special first; the last one matches everything.

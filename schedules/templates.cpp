@@ -13,6 +13,7 @@ namespace {
 constexpr auto all = std::to_array<Template>({
     cpu::identity,
     cpu::join,
+    cpu::inverted_residual,
     cpu::depthwise,
     cpu::narrow_conv,
     cpu::strassen,

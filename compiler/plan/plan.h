@@ -50,12 +50,14 @@ struct Buffer {
   std::int64_t bytes() const;  ///< of the memory, without alignment
 };
 
-/// A connected subgraph that becomes one Halide function: the anchor first, then the elementwise ops fused after it.
+/// A connected subgraph that becomes one Halide function: the anchor first, then the elementwise ops fused after it. Where kernels were merged
+/// (schedules/merge.h), the next anchor and its elementwise ops follow, which read what was made before them.
 /// No ops at all: a copy of the sole input into the output's layout.
 struct Kernel {
-  std::string name;          ///< of the last op: its row in tables
-  std::vector<OpId> ops;     ///< anchor, then epilogue in order; each reads the one before it
-  int result = 0;            ///< which result of a lone op with several
+  std::string name;  ///< of the last op: its row in tables
+  std::vector<OpId> ops;  ///< anchor, then epilogue in order; each reads the one before it
+  std::vector<std::size_t> anchors = {0};  ///< their positions in `ops`
+  int result = 0;  ///< which result of a lone op with several
   std::vector<ValueId> input_values;  ///< values read from outside, in the order of `inputs`
   ValueId output_value = no_value;
   std::vector<BufferId> inputs;
@@ -75,7 +77,7 @@ struct Kernel {
 /// What happens at run time, in order.
 struct Step {
   enum class Kind {
-    kernel,     ///< run kernels[index]
+    kernel,  ///< run kernels[index]
     zero_halo,  ///< fill the halo of buffers[index] with zeros
   };
   Kind kind = Kind::kernel;
@@ -87,7 +89,7 @@ struct Plan {
   std::vector<Buffer> buffers;
   std::vector<Kernel> kernels;
   std::vector<Step> steps;
-  std::vector<BufferId> inputs;   ///< one per graph input: the caller's buffer
+  std::vector<BufferId> inputs;  ///< one per graph input: the caller's buffer
   std::vector<BufferId> results;  ///< one per graph result: the caller's buffer
   std::int64_t arena_bytes = 0;
   std::int64_t weight_bytes = 0;

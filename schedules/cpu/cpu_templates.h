@@ -19,6 +19,9 @@ std::optional<Choice> choose_small_groups(const Question& question);
 Halide::Func build_small_groups(KernelBuilder& builder);
 std::optional<Choice> choose_half_block(const Question& question);
 Halide::Func build_half_block(KernelBuilder& builder);
+std::optional<Choice> choose_inverted_residual(const Question& question);
+Halide::Func build_inverted_residual(KernelBuilder& builder);
+bool merges_inverted_residual(const plan::Plan& plan, const plan::Target& target, const Chain& chain, bool whatever_it_costs);
 std::optional<Choice> choose_narrow_conv(const Question& question);
 Halide::Func build_narrow_conv(KernelBuilder& builder);
 std::optional<Choice> choose_depthwise(const Question& question);
@@ -47,6 +50,8 @@ inline constexpr Template direct_conv = {"direct_conv", choose_direct_conv, buil
 inline constexpr Template grouped_conv = {"grouped_conv", choose_grouped_conv, build_grouped_conv};
 inline constexpr Template small_groups = {"small_groups", choose_small_groups, build_small_groups};
 inline constexpr Template half_block = {"half_block", choose_half_block, build_half_block};
+inline constexpr Template inverted_residual = {"inverted_residual", choose_inverted_residual, build_inverted_residual, nullptr,
+                                                merges_inverted_residual};
 inline constexpr Template strassen = {"strassen", choose_strassen, build_strassen, strassen_variants};
 inline constexpr Template narrow_conv = {"narrow_conv", choose_narrow_conv, build_narrow_conv};
 inline constexpr Template winograd = {"winograd", choose_winograd, build_winograd, winograd_variants};

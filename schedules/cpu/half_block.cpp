@@ -60,7 +60,7 @@ Halide::Func build_half_block(KernelBuilder& builder) {
   };
   Pointwise sums = pointwise_sums(builder, 0, tile, operand);
   Halide::Func output = builder.make_output(builder.finish(sums.value));
-  auto outer = tile_pointwise(output, builder, tile);
+  auto outer = tile_pointwise(output, builder, builder.point().storage, tile);
   schedule_pointwise(sums, output, builder, outer.front().first);
   outer.erase(outer.begin());
   make_tasks(output, outer, static_cast<double>(call.layer().multiply_adds(call)));

@@ -93,8 +93,10 @@ Wish packed_pointwise_weights(std::int64_t filters, std::int64_t channels, std::
   return wish;
 }
 
-Pointwise pointwise_sums(const KernelBuilder& builder, int op, const PointwiseTile& tile, const PointwiseOperand& operand) {
-  const int weight_at = builder.position_of(op, "weight"), bias_at = builder.position_of(op, "bias");
+Pointwise pointwise_sums(const KernelBuilder& builder, std::size_t op, const PointwiseTile& tile, const PointwiseOperand& operand) {
+  const auto position = static_cast<int>(op);
+  const int weight_at = builder.position_of(position, "weight"), bias_at = builder.position_of(position, "bias");
+  const std::string prefix = fmt::format("{}_{}", builder.prefix(), op);
   const Halide::ImageParam& weight = builder.input(weight_at);
   const std::vector<std::int64_t>& packed = builder.input_buffer(weight_at).packed_extents;
   const std::vector<Var>& at = builder.point().variables;
@@ -106,7 +108,7 @@ Pointwise pointwise_sums(const KernelBuilder& builder, int op, const PointwiseTi
   sums.parts = static_cast<int>(tile.parts);
   sums.channels = static_cast<int>(tile.channels);
   sums.unrolled = std::gcd(steps, sums.parts > 1 ? 2 : 4);
-  sums.step = Halide::RDom(0, steps, 0, static_cast<int>(packed[3]), builder.prefix() + "_r");
+  sums.step = Halide::RDom(0, steps, 0, static_cast<int>(packed[3]), prefix + "_r");
   const int summed = steps * sums.parts;
   const Halide::RDom& r = sums.step;
   // Input channels [icb * summed, ...) lie in one block of the operand, because `summed` divides its lanes.
@@ -115,8 +117,9 @@ Pointwise pointwise_sums(const KernelBuilder& builder, int op, const PointwiseTi
     return operand(r[1] % each * summed + r[0] * sums.parts + part, r[1] / each);
   };
 
-  sums.whole = Func(builder.prefix() + "_sum");
-  sums.whole(at) = 0.0F;
+  sums.whole = Func(prefix + "_sum");
+  const Expr bias = bias_at >= 0 ? builder.input(bias_at)(block * lanes + lane) : Expr(0.0F);
+  sums.whole(at) = sums.parts > 1 && bias_at >= 0 ? builder.input(bias_at)(Halide::min(block, sums.channels - 1) * lanes + lane) : bias;
   Expr total = sums.whole(at);
   for (int p = 0; p < sums.parts; ++p) {
     total +=
@@ -132,10 +135,10 @@ Pointwise pointwise_sums(const KernelBuilder& builder, int op, const PointwiseTi
     std::vector<Var> partial_at = {part, channel}, folded_at = {channel};
     partial_at.insert(partial_at.end(), cells.begin(), cells.end());
     folded_at.insert(folded_at.end(), cells.begin(), cells.end());
-    sums.partial = Func(builder.prefix() + "_partial");
+    sums.partial = Func(prefix + "_partial");
     sums.partial(partial_at) = 0.0F;
     sums.partial(partial_at) += weight(part + channel * sums.parts, sums.parts * sums.channels, r[0], r[1], 0) * value_of(part);
-    sums.folded = Func(builder.prefix() + "_folded");
+    sums.folded = Func(prefix + "_folded");
     total = 0.0F;
     for (int p = 0; p < sums.parts; ++p) {
       std::vector<Expr> from(partial_at.begin(), partial_at.end());
@@ -146,9 +149,8 @@ Pointwise pointwise_sums(const KernelBuilder& builder, int op, const PointwiseTi
     std::vector<Expr> whole_at(at.begin(), at.end()), read_at(folded_at.begin(), folded_at.end());
     whole_at[at.size() - 2] = Halide::min(block, sums.channels - 1);
     read_at.front() = lane % channels;
-    sums.value = Halide::select(block < sums.channels, sums.whole(whole_at), sums.folded(read_at));
+    sums.value = Halide::select(block < sums.channels, sums.whole(whole_at), sums.folded(read_at) + bias);
   }
-  if (bias_at >= 0) sums.value += builder.input(bias_at)(block * lanes + lane);
   return sums;
 }
 
@@ -189,9 +191,9 @@ void schedule_pointwise(Pointwise& sums, Func& output, const KernelBuilder& buil
       .unroll(pixel);
 }
 
-std::vector<std::pair<Var, std::int64_t>> tile_pointwise(Func& output, const KernelBuilder& builder, const PointwiseTile& tile) {
+std::vector<std::pair<Var, std::int64_t>> tile_pointwise(Func& output, const KernelBuilder& builder,
+                                                         const std::vector<plan::StorageDimension>& storage, const PointwiseTile& tile) {
   const std::vector<Var>& at = builder.point().variables;
-  const auto& storage = builder.point().storage;
   const Var lane = at.front(), pixel = at[1], block = at[at.size() - 2];
   const Var pixel_outer("pixel_outer"), pixel_inner("pixel_inner"), block_outer("block_outer"), block_inner("block_inner");
   const auto pixels = static_cast<int>(tile.pixels);

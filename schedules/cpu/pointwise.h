@@ -43,14 +43,15 @@ struct Pointwise {
 };
 
 /// The algorithm for the kernel's op number `op`, whose weights lie as packed_pointwise_weights says and whose bias is padded to whole vectors.
-Pointwise pointwise_sums(const KernelBuilder& builder, int op, const PointwiseTile& tile, const PointwiseOperand& operand);
+Pointwise pointwise_sums(const KernelBuilder& builder, std::size_t op, const PointwiseTile& tile, const PointwiseOperand& operand);
 
 /// The schedule: a tile of accumulators inside of `output`'s loop over tiles of cells.
 void schedule_pointwise(Pointwise& sums, Halide::Func& output, const KernelBuilder& builder, const Halide::Var& pixel_outer);
 
-/// Splits and orders the loops of `output`, whose value has such sums, into tiles of vectors and cells. Returns the loops around a tile, innermost
-/// first; the first is the one over tiles of cells.
+/// Splits and orders the loops of `output`, whose value has such sums and whose memory is `storage`, into tiles of vectors and cells. Returns the
+/// loops around a tile, innermost first: over tiles of cells, over the other dimensions of cells, over tiles of channels, over the batch.
 std::vector<std::pair<Halide::Var, std::int64_t>> tile_pointwise(Halide::Func& output, const KernelBuilder& builder,
+                                                                 const std::vector<plan::StorageDimension>& storage,
                                                                  const PointwiseTile& tile);
 
 }  // namespace calotype::schedules::cpu
