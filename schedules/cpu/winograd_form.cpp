@@ -118,7 +118,8 @@ void try_strips(const WinogradForm& form, WinogradWalk walk, std::int64_t strips
   const int s = form.summed_axis();
   const std::int64_t cells = s < 0 ? 1 : form.axes[static_cast<std::size_t>(s)].output;
   const RegisterTile favourite = choose_register_tile(form.output_blocks(), strip_tiles, target);
-  for (std::int64_t channels = 1; channels <= favourite.channels; ++channels) {
+  // One channel vector loads as much as it multiplies: not where there is a choice.
+  for (std::int64_t channels = std::min<std::int64_t>(2, favourite.channels); channels <= favourite.channels; ++channels) {
     if (form.output_blocks() % channels != 0) continue;
     walk.tile = {channels, choose_pixels(channels, strip_tiles, target)};
     for (walk.depth = 1; walk.depth <= cells; ++walk.depth) {
