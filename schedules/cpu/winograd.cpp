@@ -82,7 +82,8 @@ Geometry geometry_of(const KernelBuilder& builder) {
     stride *= g.tile_counts[d];
     g.outermost = static_cast<int>(d);
   }
-  g.has_short_strip = g.tile_counts[static_cast<std::size_t>(builder.parameter("axis"))] % static_cast<int>(builder.parameter("strip")) != 0;
+  g.has_short_strip =
+      g.tile_counts[static_cast<std::size_t>(builder.parameter("axis"))] % static_cast<int>(builder.parameter("strip")) != 0;
   for (std::size_t d = 0; d < rank; ++d) {
     const WinogradAxis& axis = g.form.axes[d];
     if (axis.is_transformed()) g.stages.push_back({d, winograd_transform(static_cast<int>(axis.results), static_cast<int>(axis.taps))});

@@ -230,8 +230,14 @@ double direct_cost(const WinogradForm& plain, std::int64_t all_weights, const pl
   double cells = static_cast<double>(plain.batch);
   for (const WinogradAxis& axis : plain.axes) cells *= static_cast<double>(axis.output);
   const std::int64_t bytes = plain.weight_bytes();
-  const double vectors = static_cast<double>(bytes / 4 / plain.lanes);
-  return overlapped(cells * vectors / product_efficiency, weight_stream(bytes, all_weights, facts_of(target)));
+  double taps = 1;
+  for (const WinogradAxis& axis : plain.axes) taps *= static_cast<double>(axis.taps);
+  // Summed directly, input channels fill no blocks; nor do a few filters, on planar data (narrow_conv.cpp).
+  const bool narrow = plain.filters <= 2 * plain.lanes && plain.channels <= 2 * plain.lanes;
+  const double vectors =
+      narrow ? static_cast<double>(plain.filters) / static_cast<double>(plain.lanes) : static_cast<double>(plain.output_blocks());
+  return overlapped(cells * vectors * static_cast<double>(plain.channels) * taps / product_efficiency,
+                    weight_stream(bytes, all_weights, facts_of(target)));
 }
 
 }  // namespace calotype::schedules::cpu
