@@ -27,6 +27,7 @@ constexpr auto all = std::to_array<Template>({
     cpu::dense,
     cpu::matmul,
     cpu::rows,
+    cpu::permute,
     cpu::generic,
 });
 

@@ -60,7 +60,7 @@ void provide(Scheduler& scheduler, BufferId id) {
   copy.output_value = wanted.value;
   copy.inputs = {source};
   copy.output = id;
-  copy.schedule = "generic";
+  copy.schedule = "permute";
   emit(scheduler, std::move(copy));
 }
 

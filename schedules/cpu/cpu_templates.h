@@ -42,6 +42,8 @@ std::optional<Choice> choose_matmul(const Question& question);
 Halide::Func build_matmul(KernelBuilder& builder);
 std::optional<Choice> choose_rows(const Question& question);
 Halide::Func build_rows(KernelBuilder& builder);
+std::optional<Choice> choose_permute(const Question& question);
+Halide::Func build_permute(KernelBuilder& builder);
 
 inline constexpr Template identity = {"identity", choose_identity, build_identity};
 inline constexpr Template join = {"join", choose_join, build_join};
@@ -60,6 +62,7 @@ inline constexpr Template pool = {"pool", choose_pool, build_pool};
 inline constexpr Template dense = {"dense", choose_dense, build_dense};
 inline constexpr Template matmul = {"matmul", choose_matmul, build_matmul};
 inline constexpr Template rows = {"rows", choose_rows, build_rows};
+inline constexpr Template permute = {"permute", choose_permute, build_permute};
 inline constexpr Template generic = {"generic", choose_generic, build_generic};
 
 }  // namespace calotype::schedules::cpu
