@@ -101,5 +101,12 @@ TEST(LateNumbers, APadFillsWhereItsNumbersSay) {
             "input pads holds [0, 0, 2, 1], but the network was compiled for a padded tensor of shape [3, 4]");
 }
 
+TEST(LateNumbers, AShapeThatIsComputedOnIsSupposedAtTheInput) {
+  const Late late("late_computed");
+  expect_answer(late, "late_computed", {"x", "shape"});
+  EXPECT_EQ(late.run({array_of("late_computed.x.npy"), integers({4, 3})}).second,
+            "input shape holds [4, 3], but the network was compiled for shape: [3, 4]");
+}
+
 }  // namespace
 }  // namespace calotype::testing

@@ -250,3 +250,9 @@ save("scan", [node("Scan", ["start", "x", "z"], ["last", "parts", "all"], body=w
 # A size that a statement depends on.
 save("size_in_statement", [node("Shape", ["x"], ["shape"]), node("ConstantOfShape", ["shape"], ["ones"], value=tensor("", np.float32([1]))),
                            node("Concat", ["x", "ones"], ["y"], axis=0)], [value("x", [1, "W"])], [value("y", [2, "W"])])
+
+# A shape that is computed on before it is used: the file declares only what comes out.
+save("late_computed", [node("Neg", ["shape"], ["minus"]), node("Neg", ["minus"], ["target"]), node("Concat", ["one", "target"], ["wide"], axis=0),
+                       node("Reshape", ["x", "wide"], ["t"]), node("Squeeze", ["t", "zero"], ["y"])],
+     [value("x", [2, 6]), value("shape", [2], I64)], [value("y", [3, 4])], [tensor("one", np.int64([1])), tensor("zero", np.int64([0]))],
+     {"x": picture(2, 6), "shape": np.int64([3, 4])})

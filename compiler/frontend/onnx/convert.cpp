@@ -11,7 +11,9 @@
 #include "frontend/onnx/declared_shapes.h"
 #include "frontend/onnx/subgraphs.h"
 #include "frontend/onnx/suppose.h"
+#include "frontend/onnx/suppose_inputs.h"
 #include "layers/layer.h"
+#include "layers/suppositions.h"
 #include "passes/passes.h"
 
 namespace calotype::frontend::onnx {
@@ -63,6 +65,12 @@ class Walk {
  public:
   Walk(Graph& graph, const Model& model, const Evaluate& evaluate) : graph_(graph), model_(model), evaluate_(evaluate) {}
 
+  /// The input's numbers are these, or run refuses it. Before `run`.
+  void suppose_input(const std::string& name, const TensorData& numbers) { supposed_.emplace(name, numbers); }
+
+  /// After a `run` that has failed: inputs of the network that hold numbers which were wanted at compile time.
+  const std::set<std::string>& unknown_inputs() const { return unknown_inputs_; }
+
   void run() {
     for (const GraphInput& input : graph_.inputs) {
       Value& value = graph_.value(input.value);
@@ -75,6 +83,7 @@ class Walk {
       if (value.type.elements() == 0) add_empty(value);
     }
     declared_ = declared_shapes(model_, graph_);
+    for (const auto& [name, numbers] : supposed_) add_supposed(name, numbers);
     for (const OnnxNode& node : model_.nodes) convert(node);
     for (GraphResult& result : graph_.results) result.value = find_result(result.name);
     if (!diagnostics_.empty()) throw Failure(std::move(diagnostics_));
@@ -86,6 +95,16 @@ class Walk {
     value.origin = Value::Origin::constant;
     value.data = own(value.type, std::vector<std::byte>());
     values_[name] = add_value(graph_, std::move(value));
+  }
+
+  void add_supposed(const std::string& name, const TensorData& numbers) {
+    static constexpr layers::OnnxForm none = {};
+    const OnnxNode node;
+    OnnxBuilder builder = {graph_, node, nullptr, none, {}, surroundings_of(node)};
+    std::vector<std::int64_t> list;
+    for (std::int64_t i = 0; i < numbers.type.elements(); ++i) list.push_back(static_cast<std::int64_t>(load_as_double(numbers, i)));
+    layers::require(builder, layers::equals(builder, values_.at(name), list), fmt::format("{}: {}", name, to_text(list)));
+    values_[name] = builder.constant(numbers, name);
   }
 
   /// The value of that name, an initializer made one at its first use; no_value if nothing has made it.
@@ -157,16 +176,15 @@ class Walk {
     return outputs;
   }
 
+  OnnxBuilder::Surroundings surroundings_of(const OnnxNode& node) {
+    return {[this](Op op) { return emit(std::move(op)); }, [this](ValueId value) { return explain(value); },
+            [this](const std::string& name) { return declared(name); },
+            [this, &node](const auto& body, const auto& from, const auto& name) { return inline_body(node, body, from, name); }};
+  }
+
   OnnxBuilder builder_for(const OnnxNode& node, std::vector<ValueId> inputs) {
     const OnnxMatch match = layers::find_onnx_form(node.op_type, node.opset);
-    return {graph_,
-            node,
-            match.layer,
-            *match.form,
-            std::move(inputs),
-            {[this](Op op) { return emit(std::move(op)); }, [this](ValueId value) { return explain(value); },
-             [this](const std::string& name) { return declared(name); },
-             [this, &node](const auto& body, const auto& from, const auto& name) { return inline_body(node, body, from, name); }}};
+    return {graph_, node, match.layer, *match.form, std::move(inputs), surroundings_of(node)};
   }
 
   /// What the node's outputs are.
@@ -191,7 +209,10 @@ class Walk {
     } catch (const layers::UnknownNumbers&) {
       OnnxBuilder builder = builder_for(node, inputs);
       outputs = suppose(node, inputs, builder, [this](const OnnxNode& n, std::vector<ValueId> i) { return build(n, std::move(i)); });
-      if (outputs.empty()) throw;
+      if (outputs.empty()) {
+        note_unknown(inputs);
+        throw;
+      }
     }
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       const std::string& name = node.outputs[i];
@@ -279,7 +300,7 @@ class Walk {
   }
 
   /// Which inputs of the network the value depends on.
-  std::string explain(ValueId value) const {
+  std::set<std::string> inputs_behind(ValueId value) const {
     std::set<std::string> names;
     std::set<ValueId> seen;
     std::vector<ValueId> open = {value};
@@ -291,6 +312,19 @@ class Walk {
       if (at.origin == Value::Origin::input) names.insert(at.name);
       if (at.producer != no_op) open.insert(open.end(), graph_.op(at.producer).operands.begin(), graph_.op(at.producer).operands.end());
     }
+    return names;
+  }
+
+  /// Lists of integers are what a node wants to know.
+  void note_unknown(const std::vector<ValueId>& inputs) {
+    for (const ValueId id : inputs) {
+      if (id == no_value || graph_.value(id).data || is_float(graph_.value(id).type.element) || graph_.value(id).type.rank() > 1) continue;
+      unknown_inputs_.merge(inputs_behind(id));
+    }
+  }
+
+  std::string explain(ValueId value) const {
+    const std::set<std::string> names = inputs_behind(value);
     if (names.empty()) return "it is too large to be computed at compile time";
     if (names.size() > 1) return fmt::format("it depends on the inputs {}", fmt::join(names, ", "));
     const std::string& name = *names.begin();
@@ -317,6 +351,8 @@ class Walk {
   }
 
   DeclaredShapes declared_;
+  std::map<std::string, TensorData> supposed_;
+  std::set<std::string> unknown_inputs_;
   std::set<std::string> failed_;  ///< outputs of nodes that could not be converted
   std::vector<Diagnostic> diagnostics_;
 };
@@ -367,7 +403,22 @@ void convert(Graph& graph, const Evaluate& evaluate) {
   const std::shared_ptr<const Model> model = std::exchange(graph.unconverted, nullptr);
   if (std::vector<Diagnostic> diagnostics = unsupported_operators(model->nodes); !diagnostics.empty())
     throw Failure(std::move(diagnostics));
-  Walk(graph, *model, evaluate).run();
+  const Graph interface = graph;
+  Walk walk(graph, *model, evaluate);
+  try {
+    walk.run();
+  } catch (const Failure&) {
+    const auto convert_with = [&](const std::string& input, const TensorData& numbers) {
+      Graph converted = interface;
+      Walk again(converted, *model, evaluate);
+      again.suppose_input(input, numbers);
+      again.run();
+      return converted;
+    };
+    std::optional<Graph> supposed = with_supposed_input(*model, interface, walk.unknown_inputs(), convert_with);
+    if (!supposed) throw;
+    graph = std::move(*supposed);
+  }
   passes::remove_dead(graph);
   copy_plain_results(graph);
   name_layers(graph);
