@@ -1,8 +1,10 @@
 /* The shared pool.
  *
  * A caller takes `busy` (or is refused), writes the job and opens the gate: one word, generation << 16 | free seats. A helper that sees a free
- * seat takes it by compare-and-swap; the seat's number is its worker index. Caller and seated helpers claim tasks by fetch_add on `next` until
- * none are left, so whoever is late or descheduled costs nothing and no task waits for a particular thread: the caller alone would finish them.
+ * seat takes it by compare-and-swap; the seat's number is its worker index. Each worker has a share of the tasks, neighbours, and claims them by
+ * fetch_add on its share's `next`; out of those, it claims from the others' shares, until none are left. So a worker finds the tasks of one job
+ * where it had those of the last one, whose results lie in its cache, and shares no line with others before the end; whoever is late or
+ * descheduled costs nothing and no task waits for a particular thread: the caller alone would finish them.
  * Out of tasks, a helper adds itself to `left` and never touches the job again. The caller, out of tasks, shuts the gate, which tells it how many
  * seats were taken, and waits until as many have left: it pauses for a while, then yields to the scheduler. Only helpers inside a last task are
  * waited for. The swap acquires what opening released (the job); the caller's look at `left` acquires what helpers released (their results).
@@ -31,22 +33,28 @@ enum {
   SPIN_NANOSECONDS = 100000,   /* a helper without work, before it sleeps: the kernels of one network follow each other faster */
   PATIENCE_NANOSECONDS = 5000, /* a caller without work, before it yields: a last task is short unless its helper has lost its processor */
   SPINS_PER_LOOK_AT_THE_CLOCK = 32,
-  CLAIMS_PER_THREAD = 64, /* tasks are claimed one by one, or so many at once that a thread's share still takes this many claims */
+  FEW_TASKS = 4, /* for each worker */
+  CLAIMS_PER_SHARE = 64, /* tasks are claimed one by one, or so many at once that a share still takes this many claims */
   STACK_BYTES = 1 << 20 /* at least, for each helper */
 };
 #define SEATS_MASK 0xffffu
 #define ONE_GENERATION 0x10000u
 
+/* One worker's part of the job: tasks next..end-1 that nobody has claimed. */
+typedef struct share {
+  _Alignas(128) atomic_uint next; /* pairs of lines are fetched together */
+  unsigned end;
+} share;
+
 struct calotype_pool {
-  _Alignas(64) atomic_uint gate;
+  _Alignas(128) atomic_uint gate;
   atomic_uint sleeping; /* helpers asleep or about to be */
   atomic_uint stopping; /* 1: helpers return */
 
-  _Alignas(64) atomic_uint next; /* first task nobody has claimed */
-  _Alignas(64) atomic_uint left; /* helpers that have finished this job */
+  _Alignas(128) atomic_uint left; /* helpers that have finished this job */
 
-  _Alignas(64) atomic_uint busy; /* 1 while a caller is served */
-  unsigned tasks; /* the job: from here on written by the caller while the gate is shut and nobody is seated */
+  _Alignas(128) atomic_uint busy; /* 1 while a caller is served */
+  unsigned share_count; /* the job: from here on, and the shares, written by the caller while the gate is shut and nobody is seated */
   unsigned claim; /* tasks taken at once */
   void (*task)(void *data, int index, int worker);
   void *data;
@@ -56,7 +64,8 @@ struct calotype_pool {
   pthread_mutex_t mutex;
   pthread_cond_t changed;
 #endif
-  pthread_t threads[];
+  pthread_t *threads;
+  share shares[]; /* of the caller, then of each helper */
 };
 
 static inline void pause_briefly(void) {
@@ -96,14 +105,34 @@ static void wake_sleepers(calotype_pool *pool, int count) {
 }
 #endif
 
-/* Claims and runs tasks until none are left. Caller and seated helpers. */
+/* Claims and runs tasks of one share until none are left. */
+static void work_on(calotype_pool *pool, share *part, int worker) {
+  const unsigned end = part->end, claim = pool->claim;
+  while (atomic_load_explicit(&part->next, memory_order_relaxed) < end) {
+    const unsigned first = atomic_fetch_add_explicit(&part->next, claim, memory_order_relaxed);
+    if (first >= end) return;
+    const unsigned last = end - first < claim ? end : first + claim;
+    for (unsigned index = first; index < last; ++index) pool->task(pool->data, (int)index, worker);
+  }
+}
+
+/* Works on its own share, then on the others'. Caller and seated helpers. */
 static void work(calotype_pool *pool, int worker) {
-  const unsigned tasks = pool->tasks, claim = pool->claim;
-  for (;;) {
-    const unsigned first = atomic_fetch_add_explicit(&pool->next, claim, memory_order_relaxed);
-    if (first >= tasks) return;
-    const unsigned end = tasks - first < claim ? tasks : first + claim;
-    for (unsigned index = first; index < end; ++index) pool->task(pool->data, (int)index, worker);
+  const unsigned count = pool->share_count;
+  for (unsigned i = 0; i < count; ++i) work_on(pool, &pool->shares[((unsigned)worker + i) % count], worker);
+}
+
+/* Deals out the tasks, nearly as many to each worker; a few are one share for all, because to look at another's takes as long as some tasks. */
+static void deal(calotype_pool *pool, unsigned tasks, unsigned workers) {
+  const unsigned count = tasks / workers < FEW_TASKS ? 1 : workers;
+  pool->share_count = count;
+  pool->claim = 1 + tasks / (workers * CLAIMS_PER_SHARE);
+  unsigned begin = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    const unsigned end = begin + tasks / count + (i < tasks % count);
+    atomic_store_explicit(&pool->shares[i].next, begin, memory_order_relaxed);
+    pool->shares[i].end = end;
+    begin = end;
   }
 }
 
@@ -174,11 +203,9 @@ int calotype_pool_run(calotype_pool *pool, int threads, int tasks, void (*task)(
   if (seats > tasks - 1) seats = tasks - 1;
   if (seats < 0) seats = 0;
 
-  pool->tasks = tasks > 0 ? (unsigned)tasks : 0;
-  pool->claim = 1 + pool->tasks / (unsigned)((seats + 1) * CLAIMS_PER_THREAD);
+  deal(pool, tasks > 0 ? (unsigned)tasks : 0, (unsigned)seats + 1);
   pool->task = task;
   pool->data = data;
-  atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
   atomic_store_explicit(&pool->left, 0, memory_order_relaxed);
   const unsigned shut = (atomic_load_explicit(&pool->gate, memory_order_relaxed) | SEATS_MASK) + 1; /* the next generation, no seats */
   if (seats > 0) {
@@ -211,13 +238,15 @@ static int start_helpers(calotype_pool *pool, int count) {
 
 calotype_pool *calotype_pool_create(int threads) {
   if (threads < 1 || threads > CALOTYPE_THREADS_MAX) return NULL;
-  const size_t bytes = sizeof(calotype_pool) + (size_t)(threads - 1) * sizeof(pthread_t);
-  calotype_pool *pool = aligned_alloc(64, (bytes + 63) / 64 * 64);
+  const size_t shares_end = sizeof(calotype_pool) + (size_t)threads * sizeof(share);
+  calotype_pool *pool =
+      aligned_alloc(_Alignof(calotype_pool), CALOTYPE_ROUND_UP(shares_end + (size_t)threads * sizeof(pthread_t), _Alignof(calotype_pool)));
   if (!pool) return NULL;
+  pool->threads = (pthread_t *)(void *)((unsigned char *)pool + shares_end);
   atomic_init(&pool->gate, 0);
   atomic_init(&pool->sleeping, 0);
   atomic_init(&pool->stopping, 0);
-  atomic_init(&pool->next, 0);
+  for (int i = 0; i < threads; ++i) atomic_init(&pool->shares[i].next, 0);
   atomic_init(&pool->left, 0);
   atomic_init(&pool->busy, 0);
   pool->helpers = 0;
