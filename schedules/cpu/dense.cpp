@@ -16,6 +16,13 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
+/// The logical dimension that is walked as rows: the last but one that has several, since a step of a sequence may have one row.
+std::size_t row_dimension(const std::vector<std::int64_t>& extents) {
+  std::size_t d = extents.size() - 2;
+  while (d > 0 && extents[d] == 1) --d;
+  return d;
+}
+
 }  // namespace
 
 std::optional<Choice> choose_dense(const Question& question) {
@@ -30,7 +37,7 @@ std::optional<Choice> choose_dense(const Question& question) {
   const std::int64_t lanes = question.target.lanes(4);
   const std::int64_t units = weight.extents[0];
   const std::int64_t vectors = (units + lanes - 1) / lanes;
-  const std::int64_t rows = x.rank() < 2 ? 1 : x.extents[static_cast<std::size_t>(x.rank() - 2)];
+  const std::int64_t rows = x.rank() < 2 ? 1 : x.extents[row_dimension(x.extents)];
   const bool many_registers = question.target.vector_registers >= 32;
   const std::int64_t row_tile = best_tile(rows, many_registers ? 7 : 4);
   const std::int64_t most = row_tile == 1    ? 8
@@ -89,17 +96,20 @@ Func build_dense(KernelBuilder& builder) {
   std::vector<Halide::VarOrRVar> order = {unit_lane, unit_vector};
   std::vector<std::pair<Var, std::int64_t>> outer;
   const bool has_rows = at.size() > 1;
+  const std::size_t row = has_rows ? at.size() - 1 - row_dimension(builder.output_buffer().type.extents) : 0;
   const Var row_outer("row_outer");
   const Var row_inner("row_inner");
   if (has_rows) {
-    const auto rows = static_cast<int>(std::min(builder.parameter("rows"), storage[1].extent));
-    output.split(at[1], row_outer, row_inner, rows, storage[1].extent % rows == 0 ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
+    const auto rows = static_cast<int>(std::min(builder.parameter("rows"), storage[row].extent));
+    output.split(at[row], row_outer, row_inner, rows, storage[row].extent % rows == 0 ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
     order.emplace_back(row_inner);
     order.emplace_back(row_outer);
   }
   const std::int64_t tiles = (storage[0].extent + lanes * vectors - 1) / (lanes * vectors);
   outer.emplace_back(unit_outer, tiles);
-  for (std::size_t i = 2; i < at.size(); ++i) outer.emplace_back(at[i], storage[i].extent);
+  for (std::size_t i = 1; i < at.size(); ++i) {
+    if (i != row) outer.emplace_back(at[i], storage[i].extent);
+  }
   for (const auto& loop : outer) order.emplace_back(loop.first);
   output.reorder(order);
 
@@ -113,13 +123,13 @@ Func build_dense(KernelBuilder& builder) {
   const int unrolled = packed[2] % 4 == 0 ? 4 : 1;
   sum.update().split(r.x, chunk, step, unrolled);
   std::vector<Halide::VarOrRVar> inner = {lane, vector};
-  if (has_rows) inner.emplace_back(at[1]);
+  if (has_rows) inner.emplace_back(at[row]);
   inner.emplace_back(step);
   inner.emplace_back(chunk);
   sum.update().reorder(inner).vectorize(lane).unroll(vector).unroll(step);
   if (has_rows) {
-    sum.unroll(at[1]);
-    sum.update().unroll(at[1]);
+    sum.unroll(at[row]);
+    sum.update().unroll(at[row]);
   }
   make_tasks(output, outer, static_cast<double>(call.layer().multiply_adds(call)));
   return output;

@@ -371,6 +371,24 @@ void expect_dense_right(std::int64_t rows, std::int64_t inputs, std::int64_t uni
   EXPECT_EQ(run.schedules.back(), "dense");
 }
 
+/// Steps of a sequence with a batch of one: rows, like any others.
+TEST(dense, rows_outside_of_a_dimension_of_one) {
+  const TensorData x = random_tensor({2, 9, 1, 31}, 3);
+  const Graph graph = graph_of("network test(x: f32[2, 9, 1, 31]) -> y {\n  y = dense(x, units=37)\n}\n");
+  const CompiledRun run = compile_and_run(graph, {x});
+  const TensorData weight = weight_named(graph, "y.weight").data->read(), bias = weight_named(graph, "y.bias").data->read();
+  std::vector<double> expected;
+  for (std::int64_t r = 0; r < 18; ++r) {
+    for (std::int64_t u = 0; u < 37; ++u) {
+      double sum = load_as_double(bias, u);
+      for (std::int64_t k = 0; k < 31; ++k) sum += load_as_double(weight, u * 31 + k) * load_as_double(x, r * 31 + k);
+      expected.push_back(sum);
+    }
+  }
+  EXPECT_LT(relative_error(run.results[0], expected), 2e-6);
+  EXPECT_GT(run.parameters.back().at("rows"), 1);
+}
+
 TEST(dense, one_row) { expect_dense_right(1, 400, 120); }
 TEST(dense, one_unit) { expect_dense_right(1, 7, 1); }
 TEST(dense, ten_units) { expect_dense_right(1, 84, 10); }
