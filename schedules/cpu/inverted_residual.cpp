@@ -102,6 +102,13 @@ double made_twice(const Window& window, std::int64_t rows, std::int64_t bands) {
 
 constexpr double most_made_twice = 0.06;
 
+/// Rows of the first convolution that are kept: Halide folds to a power of two.
+int ring_of(const Window& window) {
+  int ring = 1;
+  while (ring < window.span(0)) ring *= 2;
+  return ring;
+}
+
 /// Bands of the result's rows, tasks of equal size: several, for threads to share, as long as little is made twice.
 std::int64_t count_bands(const Window& window, std::int64_t rows, bool has_first) {
   std::int64_t best = 1;
@@ -134,6 +141,9 @@ bool merges_inverted_residual(const plan::Plan& plan, const plan::Target& target
   const std::int64_t between = blocked_bytes(has_first ? taps.type(0) : last.type(0), target);
   const double times = has_first && !stem ? 1.5 : 1.0;
   if (has_first && made_twice(window, window.output[0], 2) > most_made_twice) return false;
+  const std::int64_t row_of_taps = blocked_bytes(last.type(0), target) / last.type(0).extents[2];
+  const std::int64_t wide_rows = has_first ? blocked_bytes(taps.type(0), target) / taps.type(0).extents[2] * ring_of(window) : 0;
+  if (wide_rows + row_of_taps > facts.l2_bytes) return false;
   return weights * 8 <= facts.l2_bytes && static_cast<double>(between) > times * static_cast<double>(facts.l2_bytes);
 }
 
@@ -305,9 +315,7 @@ void schedule_stem(Stem& stem, Func& wide, const KernelBuilder& builder, const V
 
 /// Makes rows of the first convolution as the bands' loops need them; a ring of rows is kept.
 void schedule_wide(Func& wide, Func& output, const KernelBuilder& builder, const std::vector<plan::StorageDimension>& storage,
-                   const PointwiseTile& tile, std::int64_t window_rows, const Var& task, const Var& row, Var& pixel_outer) {
-  int ring = 1;
-  while (ring < window_rows) ring *= 2;
+                   const PointwiseTile& tile, int ring, const Var& task, const Var& row, Var& pixel_outer) {
   const std::vector<Var>& at = builder.point().variables;
   const auto loops = tile_pointwise(wide, builder, storage, tile);
   pixel_outer = loops[0].first;
@@ -373,7 +381,7 @@ Func build_inverted_residual(KernelBuilder& builder) {
   schedule_depthwise(taps, row_of_taps, builder, pixel_outer);
   if (!stages.has_first) return output;
   Var wide_outer;
-  schedule_wide(wide, output, builder, storage_at(builder, 0), first_tile, taps.window.span(0), task, row, wide_outer);
+  schedule_wide(wide, output, builder, storage_at(builder, 0), first_tile, ring_of(taps.window), task, row, wide_outer);
   if (has_stem) {
     schedule_stem(stem, wide, builder, wide_outer);
   } else {

@@ -180,6 +180,13 @@ TEST(inverted_residual, is_taken_where_a_map_outgrows_the_cache) {
             0);
 }
 
+/// Rows so wide that the few which a window needs outgrow the cache themselves.
+TEST(inverted_residual, is_not_taken_where_rows_outgrow_the_cache) {
+  EXPECT_EQ(merged_in("network test(x: f32[1, 16, 16, 8192]) -> y {\n  a = conv(x, filters=96, kernel=1, activation=relu6)\n"
+                      "  d = depthwise(a, kernel=3, stride=2, padding=1, activation=relu6)\n  y = conv(d, filters=24, kernel=1)\n}\n"),
+            0);
+}
+
 /// A value between that something else wants stays.
 TEST(inverted_residual, is_not_taken_where_a_value_between_is_read) {
   const std::string begin =
