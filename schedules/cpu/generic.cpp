@@ -24,6 +24,13 @@ bool reads_weights(const Question& question) {
   return false;
 }
 
+/// Are the cells that neighbours along the last axis interpolate between anywhere? Then lanes of channels read together what lanes of cells would gather.
+bool gathers_cells(const Question& question) {
+  const layers::Call call = question.call();
+  if (call.op().kind != "resize" || call.word("mode") == "nearest" || call.type(0).element != ElementType::f32) return false;
+  return call.type(0).extents.back() != question.output_type().extents.back() && call.type(0).extents[1] >= question.target.lanes(4);
+}
+
 /// The layout in which the kernel runs: that of operand 0 if its channels stay apart, else planar.
 Layout running_layout(const Question& question) {
   const layers::Call call = question.call();
@@ -31,7 +38,7 @@ Layout running_layout(const Question& question) {
   if (!call.has(0) || question.output_type().rank() < 3 || call.type(0).rank() != question.output_type().rank()) return {};
   if (!traits.is_elementwise && !traits.keeps_channels) return {};
   if (call.type(0).extents[1] != question.output_type().extents[1]) return {};
-  Layout layout = question.layout_of(call.op().operands[0]);
+  Layout layout = gathers_cells(question) ? blocked_layout(question.target) : question.layout_of(call.op().operands[0]);
   if (layout.family != Layout::Family::blocked) return {};
   if (!traits.is_elementwise && call.type(0).extents[1] % layout.block != 0 && reads_weights(question)) return {};
   layout.halo_begin.clear();
@@ -52,9 +59,9 @@ double work_of(const KernelBuilder& builder) {
 
 /// Registers: the vectorised dimension and a few cells of the next ones.
 struct Tile {
-  Var anchor = Var::outermost();                    ///< accumulators are computed inside this loop
-  std::vector<int> unrolled;                        ///< logical dimensions of which the tile has several cells
-  std::vector<std::pair<Var, std::int64_t>> outer; ///< remaining loops, innermost first
+  Var anchor = Var::outermost();  ///< accumulators are computed inside this loop
+  std::vector<int> unrolled;  ///< logical dimensions of which the tile has several cells
+  std::vector<std::pair<Var, std::int64_t>> outer;  ///< remaining loops, innermost first
 };
 
 Tile tile_output(Func& output, KernelBuilder& builder, bool accumulates) {
