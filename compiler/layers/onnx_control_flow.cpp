@@ -24,6 +24,12 @@ bool truth(const OnnxBuilder& builder, ValueId value, std::string_view what) {
   return load<std::uint8_t>(*data, 0) != 0;
 }
 
+std::int64_t number_of_turns(const OnnxBuilder& builder) {
+  const std::vector<std::int64_t> numbers = builder.integers(0);
+  if (numbers.size() != 1) builder.fail(fmt::format("the number of turns must be one number, not {}", numbers.size()));
+  return numbers.front();
+}
+
 /// The parts that a body's output has in all turns, side by side along an axis of their own.
 ValueId stacked(OnnxBuilder& builder, const std::vector<ValueId>& parts, std::int64_t axis, std::string_view what) {
   if (parts.empty()) builder.unsupported(fmt::format("{} of no turns is not supported: it has no shape", what));
@@ -58,7 +64,8 @@ const OnnxSubgraph& subgraph_of(const OnnxNode& node, std::string_view attribute
 }
 
 void adapt_if(const OnnxNode& node, OnnxBuilder& builder) {
-  const bool taken = truth(builder, builder.input(0), fmt::format("the condition {}", node.inputs[0]));
+  const ValueId condition = builder.input(0);
+  const bool taken = truth(builder, condition, fmt::format("the condition {}", node.inputs[0]));
   const OnnxSubgraph& body = subgraph_of(node, taken ? "then_branch" : "else_branch");
   if (body.outputs.size() != node.outputs.size())
     builder.fail(fmt::format("its branch has {} outputs, the node {}", body.outputs.size(), node.outputs.size()));
@@ -71,7 +78,7 @@ void adapt_loop(const OnnxNode& node, OnnxBuilder& builder) {
   const std::size_t carried = builder.input_count() < 2 ? 0 : builder.input_count() - 2;
   if (body.inputs.size() != carried + 2 || body.outputs.size() < carried + 1 || node.outputs.size() > body.outputs.size() - 1)
     builder.fail("its body has not the inputs and outputs of the node");
-  const std::int64_t most = builder.has(0) ? builder.integers(0).at(0) : std::numeric_limits<std::int64_t>::max();
+  const std::int64_t most = builder.has(0) ? number_of_turns(builder) : std::numeric_limits<std::int64_t>::max();
   bool goes_on = !builder.has(1) || truth(builder, builder.input(1), fmt::format("the condition {}", node.inputs[1]));
 
   ValueId condition = builder.constant(own({ElementType::boolean, {}}, std::vector<std::uint8_t>{1}));

@@ -34,6 +34,11 @@ TEST(ControlFlow, TurnsThatAreNotKnownAreRefused) {
             "y: Loop: it takes more than 1024 turns; a loop is written out turn by turn");
 }
 
+TEST(ControlFlow, ADamagedNodeIsRefused) {
+  for (const char* name : {"if_without_condition", "loop_of_no_number", "loop_of_another_body"})
+    EXPECT_EQ(refusal_of([&] { read_onnx(data_path(std::string(name) + ".onnx")); }).fault, Fault::input) << name;
+}
+
 TEST(ControlFlow, AScanWalksItsInputs) { expect_answers("scan"); }
 
 TEST(ControlFlow, WhatABodyCannotDoIsSaidOfTheNodeInside) {

@@ -224,6 +224,8 @@ save("if_unsupported", [node("If", ["flag"], ["y"], then_branch=body("then", [no
                              else_branch=body("else", [node("Abs", ["x"], ["a"])], [], [value("a", [2])]))],
      [value("x", [2])], [value("y", [2])], [tensor("flag", np.array(True))], check=False)
 
+save("if_without_condition", [node("If", [], ["y"], then_branch=inner[0], else_branch=inner[1])], [value("x", [2])], [value("y", [2])], check=False)
+save("loop_of_another_body", [node("Loop", ["", "", "x"], ["y"], body=inner[0])], [value("x", [2])], [value("y", [2])], check=False)
 step = body("step", [
     node("Cast", ["i"], ["number"], to=F), node("Add", ["state", "number"], ["moved"]), node("Mul", ["moved", "w"], ["next"]),
     node("Less", ["i", "limit"], ["again"]), node("Add", ["x", "next"], ["part"]),
@@ -238,6 +240,8 @@ for name, what, turns, more in (("loop_counted", counted, np.int64(3), []), ("lo
 endless = body("step", [node("Identity", ["go"], ["again"]), node("Identity", ["state"], ["next"])],
                [value("i", [], I64), value("go", [], BOOL), value("state", [2])], [value("again", [], BOOL), value("next", [2])])
 save("loop_endless", [node("Loop", ["", "", "x"], ["y"], body=endless)], [value("x", [2])], [value("y", [2])])
+save("loop_of_no_number", [node("Loop", ["turns", "", "x"], ["y"], body=endless)], [value("x", [2])], [value("y", [2])],
+     [tensor("turns", np.int64([]))], check=False)
 save("loop_at_run_time", [node("Loop", ["turns", "", "x"], ["y"], body=endless)], [value("x", [2]), value("turns", [], I64)], [value("y", [2])])
 
 walk = body("walk", [node("Add", ["sum", "row"], ["next"]), node("Mul", ["next", "column"], ["part"]), node("Identity", ["next"], ["all"])],

@@ -22,7 +22,8 @@ bool fits(const Declaration& declaration, const TensorType& type) {
 }  // namespace
 
 void bind_inputs(Model& model, const Bindings& bindings) {
-  for (const auto& [name, data] : bindings) {
+  for (const auto& [bound, data] : bindings) {
+    const std::string& name = bound;  // clang before 16 captures no structured binding
     const auto input = std::find_if(model.inputs.begin(), model.inputs.end(), [&](const Input& i) { return i.name == name; });
     if (input == model.inputs.end()) {
       std::vector<std::string_view> names;
