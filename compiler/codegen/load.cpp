@@ -5,12 +5,9 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "cache/temporary_folder.h"
 #include "codegen/merge.h"

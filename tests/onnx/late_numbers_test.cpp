@@ -2,9 +2,15 @@
 /// Inputs that decide shapes and arrive at run time: compiled for what the declared shapes make of them, refused by a status where they hold
 /// something else. Models and answers by make_models.py.
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "commands/execution.h"
 #include "commands/unmet.h"
+#include "commands/verbs.h"
 #include "models.h"
 
 namespace calotype::testing {
@@ -106,6 +112,24 @@ TEST(LateNumbers, AShapeThatIsComputedOnIsSupposedAtTheInput) {
   expect_answer(late, "late_computed", {"x", "shape"});
   EXPECT_EQ(late.run({array_of("late_computed.x.npy"), integers({4, 3})}).second,
             "input shape holds [4, 3], but the network was compiled for shape: [3, 4]");
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+TEST(LateNumbers, HeaderAndManifestSayWhatIsChecked) {
+  std::string folder = (std::filesystem::temp_directory_path() / "calotype-late-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  std::vector<std::string> words = {data_path("bind.onnx"), "-o", folder};
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  commands::compile(arguments);
+  const std::string check = "wants shape: [3, 4]; otherwise run returns CALOTYPE_SHAPE_MISMATCH";
+  EXPECT_NE(text_of(folder + "/bind.h").find(" * - shape: " + check + "\n"), std::string::npos);
+  EXPECT_NE(text_of(folder + "/bind.json").find("\"check\": \"" + check + "\""), std::string::npos);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include "frontend/onnx/declared_shapes.h"
 
 #include <algorithm>
-#include <set>
 
 #include "layers/layer.h"
 

@@ -2,7 +2,6 @@
 /// ModelProto to plain data. The only file, with tensor.cpp and large_tensors.cpp, that knows protobuf.
 #include <fmt/format.h>
 #include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <filesystem>
 #include <limits>

@@ -6,7 +6,6 @@
 
 #include <charconv>
 
-#include "ir/checked.h"
 #include "layers/onnx.h"
 #include "onnx-ml.pb.h"
 
