@@ -53,7 +53,7 @@ inline constexpr Template grouped_conv = {"grouped_conv", choose_grouped_conv, b
 inline constexpr Template small_groups = {"small_groups", choose_small_groups, build_small_groups};
 inline constexpr Template half_block = {"half_block", choose_half_block, build_half_block};
 inline constexpr Template inverted_residual = {"inverted_residual", choose_inverted_residual, build_inverted_residual, nullptr,
-                                                merges_inverted_residual};
+                                               merges_inverted_residual};
 inline constexpr Template strassen = {"strassen", choose_strassen, build_strassen, strassen_variants};
 inline constexpr Template narrow_conv = {"narrow_conv", choose_narrow_conv, build_narrow_conv};
 inline constexpr Template winograd = {"winograd", choose_winograd, build_winograd, winograd_variants};
