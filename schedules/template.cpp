@@ -62,19 +62,20 @@ std::int64_t best_tile(std::int64_t extent, std::int64_t most) {
   return best;
 }
 
+double busiest_share(std::int64_t tasks, std::int64_t threads) {
+  return static_cast<double>(rounded_up(tasks, threads)) / static_cast<double>(tasks);
+}
+
 std::int64_t parts_for_tasks(std::int64_t others, std::int64_t most, double work, double price) {
   constexpr double least_work = 2e5;
-  // The busiest of that many threads, against an equal share.
-  const auto busiest = [](std::int64_t tasks, std::int64_t threads) {
-    return static_cast<double>((tasks + threads - 1) / threads * threads) / static_cast<double>(tasks);
-  };
   most = std::min(most, static_cast<std::int64_t>(work / least_work) / others);
   std::int64_t best = 1;
   double best_time = 1e30;
   for (std::int64_t parts = 1; parts <= std::max<std::int64_t>(1, most); ++parts) {
     const std::int64_t tasks = others * parts;
     // Threads are never quite equal: the last task of one is what the others wait for.
-    const double time = busiest(tasks, 2) + busiest(tasks, 4) / 2 + 0.5 / static_cast<double>(tasks) + price * static_cast<double>(parts);
+    const double time =
+        busiest_share(tasks, 2) + busiest_share(tasks, 4) / 2 + 0.5 / static_cast<double>(tasks) + price * static_cast<double>(parts);
     if (time < best_time) {
       best_time = time;
       best = parts;

@@ -101,6 +101,13 @@ void make_tasks(Halide::Func& output, const std::vector<std::pair<Halide::Var, s
 /// tasks are small. A task may be cut into `most` parts, each of which costs `price`, as a share of the kernel's time; `work` as for make_tasks.
 std::int64_t parts_for_tasks(std::int64_t others, std::int64_t most, double work, double price);
 
+/// What the busiest of `threads` threads does of equal tasks, over an equal share: 1 where all do as much.
+double busiest_share(std::int64_t tasks, std::int64_t threads);
+
+/// `count / by`, rounded up, and the multiple of `by` that this makes; both for numbers above 0.
+constexpr std::int64_t divided_up(std::int64_t count, std::int64_t by) { return (count + by - 1) / by; }
+constexpr std::int64_t rounded_up(std::int64_t count, std::int64_t by) { return divided_up(count, by) * by; }
+
 /// The divisor of `extent` in [1, most] that makes the best tile, or a tile that wastes little where none is good.
 std::int64_t best_tile(std::int64_t extent, std::int64_t most);
 

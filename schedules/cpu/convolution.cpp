@@ -41,6 +41,13 @@ plan::Layout with_halo_for(const layers::Window& window, const TensorType& x, pl
   return layout;
 }
 
+bool crops_operand(const layers::Window& window) {
+  for (std::size_t d = 0; d < window.rank(); ++d) {
+    if (window.begin[d] < 0 || window.end[d] < 0) return true;
+  }
+  return false;
+}
+
 bool is_matrix_product(const layers::Window& window) {
   for (std::size_t d = 0; d < window.rank(); ++d) {
     if (window.kernel[d] != 1 || window.stride[d] != 1 || window.leaves_operand(d)) return false;

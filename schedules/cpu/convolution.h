@@ -20,6 +20,9 @@ Halide::Expr edge_column(const Halide::Expr& inside, const Halide::Expr& value);
 /// `layout`, which has none yet, with the halo that the window reads around its operand `x`.
 plan::Layout with_halo_for(const layers::Window& window, const TensorType& x, plan::Layout layout);
 
+/// Is a padding negative, so that windows leave out cells at an edge? No template does that.
+bool crops_operand(const layers::Window& window);
+
 /// Is it a 1x1 window of stride 1 that never leaves the operand?
 bool is_matrix_product(const layers::Window& window);
 

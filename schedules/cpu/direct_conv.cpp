@@ -55,9 +55,7 @@ std::optional<Choice> choose_direct_conv(const Question& question) {
   const int bias = question.input_of("bias");
   if (x.rank() < 3 || x.rank() > 5) return std::nullopt;
   const Window window = window_of_convolution(call);
-  for (std::size_t d = 0; d < window.rank(); ++d) {
-    if (window.begin[d] < 0 || window.end[d] < 0) return std::nullopt;
-  }
+  if (crops_operand(window)) return std::nullopt;
 
   Choice choice;
   choice.output = blocked_layout(question.target);

@@ -87,8 +87,6 @@ bool only_anchor_reads(const plan::Plan& plan, const plan::Kernel& kernel, Value
   return count == 1;
 }
 
-std::int64_t rounded_up(std::int64_t count, std::int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
-
 /// Bytes of a value in channel blocks.
 std::int64_t blocked_bytes(const TensorType& type, const plan::Target& target) {
   return type.bytes() / type.extents[1] * rounded_up(type.extents[1], target.lanes(4));

@@ -40,8 +40,6 @@ struct Tile {
   double cost = 1e30;  ///< vector operations for each vector's worth of results
 };
 
-std::int64_t rounded_up(std::int64_t count, std::int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
-
 Tile choose_tile(const Shape& shape, std::int64_t lanes, int registers) {
   const std::int64_t most = registers >= 32 ? 24 : 12;
   Tile best;
@@ -69,13 +67,6 @@ bool worth(const Tile& tile, const Shape& shape, std::int64_t lanes) {
   return tile.cost < 0.9 * blocked;
 }
 
-bool is_pointwise(const Window& window) {
-  for (std::size_t d = 0; d < window.rank(); ++d) {
-    if (window.kernel[d] != 1 || window.stride[d] != 1 || window.leaves_operand(d)) return false;
-  }
-  return true;
-}
-
 /// Does the caller hand that value over? Its memory is what it is: any wish but the plain one takes a copy.
 bool is_network_input(const Question& question, ValueId value) {
   return std::any_of(question.plan.inputs.begin(), question.plan.inputs.end(),
@@ -99,17 +90,9 @@ void spread_rows(Layout& layout, const TensorType& x) {
 Layout operand_layout(const Question& question, const Window& window) {
   const ValueId value = question.call().op().operands[0];
   const TensorType& x = question.call().type(0);
-  Layout layout;
-  bool any = false;
-  for (std::size_t d = 0; d < window.rank(); ++d) {
-    const std::int64_t last = (window.output[d] - 1) * window.stride[d] + window.span(d) - window.begin[d];
-    layout.halo_begin.push_back(std::max<std::int64_t>(0, window.begin[d]));
-    layout.halo_end.push_back(std::max<std::int64_t>(0, last - x.extents[d + 2]));
-    any = any || layout.halo_begin.back() > 0 || layout.halo_end.back() > 0;
-  }
-  if (!any) layout = {};
+  Layout layout = with_halo_for(window, x, {});
   const bool rows_compete = window.rank() == 1 && x.extents[1] > 1 && x.extents.back() >= 256;
-  if (rows_compete && (any || !is_network_input(question, value))) spread_rows(layout, x);
+  if (rows_compete && (layout.has_halo() || !is_network_input(question, value))) spread_rows(layout, x);
   return layout;
 }
 
@@ -122,14 +105,12 @@ std::optional<Choice> choose_narrow_conv(const Question& question) {
   const TensorType& weight = call.operand("weight").type;
   if (x.rank() < 3 || x.rank() > 5 || question.layout_of(call.op().operands[0]).family == Layout::Family::blocked) return std::nullopt;
   const Window window = window_of_convolution(call);
-  for (std::size_t d = 0; d < window.rank(); ++d) {
-    if (window.begin[d] < 0 || window.end[d] < 0) return std::nullopt;
-  }
+  if (crops_operand(window)) return std::nullopt;
   const std::int64_t lanes = question.target.lanes(4);
   const std::int64_t filters = weight.extents[0];
   if (window.stride.back() > 2 || filters > 2 * lanes) return std::nullopt;
 
-  const bool flat = is_pointwise(window);
+  const bool flat = is_matrix_product(window);
   Shape shape{filters, 1, window.output.back(), window.stride.back()};
   if (flat) {
     for (std::size_t d = 0; d + 1 < window.rank(); ++d) shape.width *= window.output[d];

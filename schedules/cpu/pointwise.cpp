@@ -20,8 +20,6 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-std::int64_t ceiling(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 /// All vectors in one tile, the last one with parts of the sum.
 PointwiseTile with_parts(std::int64_t filters, std::int64_t width, const plan::Target& target) {
   const std::int64_t lanes = target.lanes(4);
@@ -33,7 +31,7 @@ PointwiseTile with_parts(std::int64_t filters, std::int64_t width, const plan::T
   const std::int64_t most_accumulators = target.vector_registers >= 32 ? 28 : 10;
   const std::int64_t products = best.channels * best.parts + 1;  // of vectors for one cell in a step
   for (std::int64_t pixels = 1; pixels <= std::min(width, most_accumulators / (best.channels + 1)); ++pixels) {
-    const double waste = static_cast<double>(ceiling(width, pixels) * pixels) / static_cast<double>(width);
+    const double waste = static_cast<double>(rounded_up(width, pixels)) / static_cast<double>(width);
     const auto accumulators = static_cast<double>((best.channels + 1) * pixels);
     const auto loads = static_cast<double>(products + (best.parts + 1) * pixels) / static_cast<double>(products * pixels);
     const double cost =
@@ -54,12 +52,12 @@ std::int64_t summed_lanes(std::int64_t channels, std::int64_t lanes, std::int64_
 }  // namespace
 
 PointwiseTile choose_pointwise_tile(std::int64_t filters, std::int64_t width, std::int64_t cells, const plan::Target& target) {
-  const std::int64_t vectors = ceiling(filters, target.lanes(4));
+  const std::int64_t vectors = divided_up(filters, target.lanes(4));
   const RegisterTile register_tile = choose_register_tile(vectors, cells, target);
   PointwiseTile whole;
   whole.channels = register_tile.channels;
   whole.pixels = register_tile.pixels;
-  const double waste = static_cast<double>(ceiling(cells, whole.pixels) * whole.pixels) / static_cast<double>(cells);
+  const double waste = static_cast<double>(rounded_up(cells, whole.pixels)) / static_cast<double>(cells);
   whole.cost = static_cast<double>(vectors) *
                tile_cost(waste, static_cast<double>(whole.channels * whole.pixels), static_cast<double>(whole.channels + whole.pixels));
   const PointwiseTile parted = with_parts(filters, width, target);
@@ -70,9 +68,9 @@ Wish packed_pointwise_weights(std::int64_t filters, std::int64_t channels, std::
   const std::int64_t parts = tile.parts;
   const std::int64_t summed = summed_lanes(channels, lanes, parts);
   const std::int64_t vectors = tile.channels * parts + (parts > 1 ? 1 : 0);
-  const std::int64_t tiles = parts > 1 ? 1 : ceiling(filters, lanes * tile.channels);
+  const std::int64_t tiles = parts > 1 ? 1 : divided_up(filters, lanes * tile.channels);
   Wish wish;
-  wish.packed_extents = {lanes, vectors, summed / parts, ceiling(channels, summed), tiles};
+  wish.packed_extents = {lanes, vectors, summed / parts, divided_up(channels, summed), tiles};
   wish.packing = fmt::format("pointwise {} {} {} {}", lanes, tile.channels, parts, summed);
   const std::int64_t whole = tile.channels;
   wish.pack = [filters, channels, lanes, parts, whole, vectors, tiles](const TensorData& source, std::span<std::byte> destination) {
@@ -213,7 +211,7 @@ std::vector<std::pair<Var, std::int64_t>> tile_pointwise(Func& output, const Ker
     order = {lane};
   }
   order.insert(order.end(), {pixel_inner, block_inner});
-  std::vector<std::pair<Var, std::int64_t>> outer = {{pixel_outer, ceiling(storage[1].extent, pixels)}};
+  std::vector<std::pair<Var, std::int64_t>> outer = {{pixel_outer, divided_up(storage[1].extent, pixels)}};
   for (std::size_t i = 2; i + 2 < at.size(); ++i) outer.emplace_back(at[i], storage[i].extent);
   outer.emplace_back(block_outer, blocks / vectors);
   outer.emplace_back(at.back(), storage.back().extent);

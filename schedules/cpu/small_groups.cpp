@@ -98,9 +98,7 @@ std::optional<Choice> choose_small_groups(const Question& question) {
   const std::int64_t lanes = choice.output.block;
   if (group < 2 || group >= lanes || lanes % group != 0 || weight.extents[0] != x.extents[1]) return std::nullopt;
   const Window window = window_of_convolution(call);
-  for (std::size_t d = 0; d < window.rank(); ++d) {
-    if (window.begin[d] < 0 || window.end[d] < 0) return std::nullopt;
-  }
+  if (crops_operand(window)) return std::nullopt;
 
   choice.inputs = epilogue_wishes(question, choice.output);
   Wish& operand = choice.inputs[static_cast<std::size_t>(question.input_of("x"))];

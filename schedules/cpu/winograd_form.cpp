@@ -15,8 +15,6 @@ namespace {
 /// Share of the peak that long products reach.
 constexpr double product_efficiency = 0.93;
 
-std::int64_t divided_up(std::int64_t count, std::int64_t by) { return (count + by - 1) / by; }
-
 /// Tiles along an axis of that many taps, by results. The tests hold the errors: 2e-6 of the largest with 4 points, 2e-5 with 8 in two dimensions or
 /// 12 in one.
 std::vector<std::int64_t> results_for(const WinogradAxis& axis) {
@@ -72,12 +70,7 @@ double product_tile(const RegisterTile& tile, std::int64_t depth) {
 }
 
 /// By how much that many tasks lengthen a run, in the geometric mean over one, two and four threads: those that wait for the busiest.
-double imbalance(std::int64_t tasks) {
-  const auto busiest = [tasks](std::int64_t threads) {
-    return static_cast<double>(divided_up(tasks, threads) * threads) / static_cast<double>(tasks);
-  };
-  return std::pow(busiest(2), 0.45) * std::pow(busiest(4), 0.1);
-}
+double imbalance(std::int64_t tasks) { return std::pow(busiest_share(tasks, 2), 0.45) * std::pow(busiest_share(tasks, 4), 0.1); }
 
 /// Cost of a walk whose parameters are set, in `strips` strips of `strip_tiles` tiles.
 double cost_of(const WinogradForm& form, const WinogradWalk& walk, std::int64_t strips, std::int64_t strip_tiles, std::int64_t all_weights,
@@ -176,8 +169,8 @@ WinogradForm form_of(const layers::Call& call, const layers::Window& window, std
   form.channels = x.extents[1];
   form.lanes = lanes;
   if (call.integer("groups") != 1 || form.channels < lanes || form.filters < lanes || window.rank() > 3) return form;
+  if (crops_operand(window)) return {};
   for (std::size_t d = 0; d < window.rank(); ++d) {
-    if (window.begin[d] < 0 || window.end[d] < 0) return {};
     form.axes.push_back(
         {window.kernel[d], window.stride[d], window.dilation[d], window.begin[d], x.extents[d + 2], window.output[d], /*results=*/1});
   }
